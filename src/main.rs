@@ -1,0 +1,3 @@
+//! The `muxbed` program.
+
+fn main() {}
