@@ -1,3 +1,27 @@
-//! What bytes mean: HTTP/2 frames and header blocks, and HTTP/1 heads.
+//! What bytes mean.
+//!
+//! Everything that looks at a connection, the multiplexer, a simulated client, a capture from the
+//! field, asks this module and nobody else, so that one reading of the bytes holds throughout the
+//! crate. There is no socket, clock or task in here: bytes go in, values come out, and back.
+//!
+//! | module | what it reads and writes | by |
+//! |---|---|---|
+//! | [`frame`] | HTTP/2 frames, legal or not | RFC 9113, RFC 8441, RFC 9218 |
+//! | [`hpack`] | HTTP/2 header blocks, with the form each field had | RFC 7541 |
+//! | [`http1`] | the heads of HTTP/1 requests and responses; reads only | RFC 9112 |
+//!
+//! A client's bytes on an HTTP/2 connection are the [`PREFACE`] and then frames, which a
+//! [`FrameReader`] finds however the bytes are cut. [`RawFrame::parse`] takes a frame apart into a
+//! [`Frame`], and a [`hpack::Decoder`] reads the header blocks in those.
+//!
+//! TLS records with the ClientHello, and the PROXY protocol's headers, which both come before all
+//! of this on a connection, have their place here too and are still to be written. What the values
+//! mean to a server, such as stream states, routes or SETTINGS that were never acknowledged,
+//! belongs to the modules that use this one.
 
 pub mod frame;
+pub mod hpack;
+pub mod http1;
+
+pub use frame::{ErrorCode, Frame, FrameKind, FrameReader, PREFACE, RawFrame, SettingId, StreamId};
+pub use http1::{RequestHead, ResponseHead};

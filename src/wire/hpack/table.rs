@@ -1,0 +1,240 @@
+//! The static and the dynamic table (RFC 7541 section 2.3 and appendix A).
+//!
+//! They share one index space: 1 to 61 are fixed, 62 is the newest dynamic entry and the oldest
+//! has the highest index. Both ends of a connection hold the same dynamic table, and both count
+//! 32 octets on top of each entry's name and value, so that its size says when entries go.
+//!
+//! Looking an entry up by content is a walk through the table. It is for the encoder alone, which
+//! has at most some two hundred entries before it at the usual size.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+
+use bytes::Bytes;
+
+use super::HpackError;
+
+/// What an entry or a header list counts for each field on top of its octets (RFC 7541
+/// section 4.1, RFC 9113 section 6.5.2).
+pub(super) const OVERHEAD: usize = 32;
+
+/// The dynamic table, and through it the static one.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    /// Newest first.
+    entries: VecDeque<Entry>,
+    size: usize,
+    max_size: u32,
+}
+
+/// A name and a value.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) name: Bytes,
+    pub(super) value: Bytes,
+}
+
+impl Entry {
+    /// Octets it counts in a table or a header list.
+    pub(super) fn size(&self) -> usize {
+        self.name.len() + self.value.len() + OVERHEAD
+    }
+
+    fn is(&self, name: &[u8], value: &[u8]) -> bool {
+        self.name == name && self.value == value
+    }
+}
+
+impl Table {
+    pub(super) fn new(max_size: u32) -> Table {
+        Table {
+            entries: VecDeque::new(),
+            size: 0,
+            max_size,
+        }
+    }
+
+    pub(super) fn max_size(&self) -> u32 {
+        self.max_size
+    }
+
+    /// Changes the size, dropping the oldest entries as needed (section 4.3).
+    pub(super) fn resize(&mut self, max_size: u32) {
+        self.max_size = max_size;
+        self.evict(0);
+    }
+
+    /// Makes `entry` the newest. One larger than the whole table empties it (section 4.4).
+    pub(super) fn insert(&mut self, entry: Entry) {
+        let size = entry.size();
+        self.evict(size);
+        if size <= self.max_size as usize {
+            self.size += size;
+            self.entries.push_front(entry);
+        }
+    }
+
+    pub(super) fn entry(&self, index: NonZeroU32) -> Result<Entry, HpackError> {
+        let position = index.get() as usize - 1;
+        if let Some((name, value)) = STATIC.get(position) {
+            let name = Bytes::from_static(name.as_bytes());
+            let value = Bytes::from_static(value.as_bytes());
+            return Ok(Entry { name, value });
+        }
+        let last = (STATIC.len() + self.entries.len()) as u32;
+        let dynamic = self.entries.get(position - STATIC.len());
+        dynamic
+            .cloned()
+            .ok_or(HpackError::IndexOutOfTable { index, last })
+    }
+
+    /// The index of a field: the static entry if there is one, else the newest dynamic one.
+    pub(super) fn find_field(&self, name: &[u8], value: &[u8]) -> Option<NonZeroU32> {
+        let fixed = STATIC
+            .iter()
+            .position(|entry| is_static(entry, name, value));
+        let position = fixed.or_else(|| {
+            let dynamic = self.entries.iter().position(|entry| entry.is(name, value));
+            dynamic.map(|position| STATIC.len() + position)
+        });
+        position.and_then(index_of)
+    }
+
+    /// The index of the newest dynamic entry with that name.
+    pub(super) fn find_dynamic_name(&self, name: &[u8]) -> Option<NonZeroU32> {
+        let dynamic = self.entries.iter().position(|entry| entry.name == name);
+        dynamic.and_then(|position| index_of(STATIC.len() + position))
+    }
+
+    fn evict(&mut self, needed: usize) {
+        while self.size + needed > self.max_size as usize {
+            match self.entries.pop_back() {
+                Some(oldest) => self.size -= oldest.size(),
+                None => return,
+            }
+        }
+    }
+}
+
+/// The index of the first static entry with that name.
+pub(super) fn find_first_static_name(name: &[u8]) -> Option<NonZeroU32> {
+    STATIC
+        .iter()
+        .position(|entry| entry.0.as_bytes() == name)
+        .and_then(index_of)
+}
+
+/// The index of the last static entry with that name.
+pub(super) fn find_last_static_name(name: &[u8]) -> Option<NonZeroU32> {
+    STATIC
+        .iter()
+        .rposition(|entry| entry.0.as_bytes() == name)
+        .and_then(index_of)
+}
+
+fn is_static(entry: &(&str, &str), name: &[u8], value: &[u8]) -> bool {
+    entry.0.as_bytes() == name && entry.1.as_bytes() == value
+}
+
+fn index_of(position: usize) -> Option<NonZeroU32> {
+    NonZeroU32::new(position as u32 + 1)
+}
+
+/// RFC 7541 appendix A.
+#[rustfmt::skip]
+static STATIC: [(&str, &str); 61] = [
+    (":authority", ""), (":method", "GET"), (":method", "POST"), (":path", "/"),
+    (":path", "/index.html"), (":scheme", "http"), (":scheme", "https"), (":status", "200"),
+    (":status", "204"), (":status", "206"), (":status", "304"), (":status", "400"),
+    (":status", "404"), (":status", "500"), ("accept-charset", ""),
+    ("accept-encoding", "gzip, deflate"), ("accept-language", ""), ("accept-ranges", ""),
+    ("accept", ""), ("access-control-allow-origin", ""), ("age", ""), ("allow", ""),
+    ("authorization", ""), ("cache-control", ""), ("content-disposition", ""),
+    ("content-encoding", ""), ("content-language", ""), ("content-length", ""),
+    ("content-location", ""), ("content-range", ""), ("content-type", ""), ("cookie", ""),
+    ("date", ""), ("etag", ""), ("expect", ""), ("expires", ""), ("from", ""), ("host", ""),
+    ("if-match", ""), ("if-modified-since", ""), ("if-none-match", ""), ("if-range", ""),
+    ("if-unmodified-since", ""), ("last-modified", ""), ("link", ""), ("location", ""),
+    ("max-forwards", ""), ("proxy-authenticate", ""), ("proxy-authorization", ""), ("range", ""),
+    ("referer", ""), ("refresh", ""), ("retry-after", ""), ("server", ""), ("set-cookie", ""),
+    ("strict-transport-security", ""), ("transfer-encoding", ""), ("user-agent", ""), ("vary", ""),
+    ("via", ""), ("www-authenticate", ""),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(number: u32) -> NonZeroU32 {
+        NonZeroU32::new(number).unwrap()
+    }
+
+    fn entry(name: &'static str, value: &'static str) -> Entry {
+        Entry {
+            name: name.into(),
+            value: value.into(),
+        }
+    }
+
+    #[test]
+    fn static_entries_have_their_numbers() {
+        let table = Table::new(0);
+        let listed = [
+            (1, ":authority", ""),
+            (2, ":method", "GET"),
+            (16, "accept-encoding", "gzip, deflate"),
+            (31, "content-type", ""),
+            (61, "www-authenticate", ""),
+        ];
+        for (number, name, value) in listed {
+            assert!(
+                table
+                    .entry(index(number))
+                    .unwrap()
+                    .is(name.as_bytes(), value.as_bytes())
+            );
+        }
+        let beyond = HpackError::IndexOutOfTable {
+            index: index(62),
+            last: 61,
+        };
+        assert_eq!(table.entry(index(62)).unwrap_err(), beyond);
+        assert!(table.entry(NonZeroU32::MAX).is_err());
+    }
+
+    #[test]
+    fn a_name_has_several_entries() {
+        assert_eq!(find_first_static_name(b":path"), Some(index(4)));
+        assert_eq!(find_last_static_name(b":path"), Some(index(5)));
+        assert_eq!(find_last_static_name(b":status"), Some(index(14)));
+        assert_eq!(find_last_static_name(b"te"), None);
+        let mut table = Table::new(200);
+        table.insert(entry("te", "trailers"));
+        table.insert(entry("te", "gzip"));
+        table.insert(entry("date", ""));
+        assert_eq!(table.find_dynamic_name(b"te"), Some(index(63)));
+        assert_eq!(table.find_field(b"te", b"trailers"), Some(index(64)));
+        assert_eq!(table.find_field(b"date", b""), Some(index(33)));
+        assert_eq!(table.find_field(b":path", b"/x"), None);
+    }
+
+    #[test]
+    fn the_oldest_go_when_room_is_needed() {
+        let mut table = Table::new(2 * 34);
+        table.insert(entry("a", "1"));
+        table.insert(entry("b", "2"));
+        assert!(table.entry(index(63)).unwrap().is(b"a", b"1"));
+        table.insert(entry("c", "3"));
+        assert!(table.entry(index(63)).unwrap().is(b"b", b"2"));
+        assert!(table.entry(index(64)).is_err());
+        table.resize(2 * 34 - 1);
+        assert!(table.entry(index(62)).unwrap().is(b"c", b"3"));
+        assert!(table.entry(index(63)).is_err());
+        table.insert(entry(
+            "too",
+            "much for a table of 67 octets, as this one is",
+        ));
+        assert!(table.entry(index(62)).is_err());
+        assert_eq!(table.size, 0);
+    }
+}
