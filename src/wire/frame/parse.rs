@@ -41,8 +41,8 @@ impl RawFrame {
                 let padding =
                     self.pad_length(&mut payload, if prioritised { Priority::LENGTH } else { 0 })?;
                 let priority = prioritised.then(|| Priority::read(&mut payload));
-                self.strip_padding(&mut payload, padding)?;
                 self.not_on_itself(priority)?;
+                self.strip_padding(&mut payload, padding)?;
                 Ok(Frame::Headers {
                     stream,
                     fragment: payload,
