@@ -1,0 +1,5 @@
+//! The multiplexer.
+
+mod replay;
+
+pub use replay::Replay;
