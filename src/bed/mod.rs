@@ -1,79 +1,99 @@
-//! The bed.
+//! The bed: runs a scenario, takes down what happens, and says what came of it.
+//!
+//! A run is a function of its scenario: the same input gives the same transcript, in any process, and its
+//! [trace](Transcript::trace) says so in 64 bits. Each run has a runtime of its own, a paused clock and one virtual
+//! deadline, so a stall of 20 seconds takes microseconds to find. A scenario is run under a small family of schedules,
+//! and every result that can happen is named.
 
 mod run;
+mod scenario;
 mod schedule;
+mod summary;
 mod transcript;
+mod verdict;
 
+pub use scenario::{Scenario, Server, find_client};
+pub use summary::Summary;
 pub use transcript::{Event, Transcript, What};
+pub use verdict::{Call, Ending};
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
+use crate::outcome::Outcome;
 
-    use super::run::{Setting, run};
-    use super::schedule::Schedule;
-    use crate::clients::{KnownClient, Work};
-    use crate::net::Network;
-    use crate::servers::{self, ServerName};
+use self::run::Setting;
+use self::schedule::Schedule;
 
-    #[test]
-    fn thread() {
-        for server in [
-            "direct",
-            "direct-to-tonic",
-            "cmux-header",
-            "cmux-settings-to-h2c",
-            "cmux-settings-to-tonic",
-            "mute",
-            "eof",
-            "http1",
-        ] {
-            for client in [
-                "grpc-go@1.8.0",
-                "grpc-go@1.17.0",
-                "grpc-go@1.17.0+GRPC_GO_REQUIRE_HANDSHAKE=on",
-                "grpc-go@1.18.0",
-                "grpc-go@1.33.3",
-                "grpc-go@1.83.1",
-            ] {
-                let known = KnownClient::find(&client.parse().unwrap()).unwrap();
-                let name: ServerName = server.parse().unwrap();
-                let setting = Setting {
-                    clients: vec![known.plan("127.0.0.1:50051", Work::default())],
-                    network: Network::default(),
-                    start: Arc::new(move |incoming, schedule: Schedule, start, recorder| {
-                        let tempo: servers::Tempo =
-                            Arc::new(move |connection| schedule.server_pace(connection));
-                        tokio::spawn(servers::serve(
-                            name,
-                            incoming,
-                            tempo,
-                            start,
-                            Arc::new(recorder),
-                        ));
-                    }),
-                };
-                println!("## {client} {server}");
-                for schedule in Schedule::family(1) {
-                    let passage = run(&setting, schedule);
-                    println!(
-                        "{:?} {:?}",
-                        passage.calls[0]
-                            .iter()
-                            .map(|c| (c.at, c.failure.as_ref().map(|f| &f.text)))
-                            .collect::<Vec<_>>(),
-                        passage.panicked
-                    );
-                    if schedule == Schedule::default()
-                        && client.contains("1.83.1")
-                        && server.contains("tonic")
-                    {
-                        for e in passage.transcript.events() {
-                            println!("   {e:?}");
-                        }
-                    }
-                }
+/// Begins a scenario.
+pub fn bed() -> Scenario {
+    Scenario::new()
+}
+
+/// What came of a scenario for one client.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The client, as it was named.
+    pub client: String,
+    /// The server, as it was named.
+    pub server: String,
+    /// What happens when nobody takes any time.
+    pub ending: Ending,
+    /// What else can happen, each a different result.
+    pub may: Vec<Ending>,
+    /// Whether it depends on timing which of them happens.
+    pub racy: bool,
+    /// What happened, in the run whose ending is `ending`.
+    pub transcript: Transcript,
+}
+
+impl Run {
+    /// The verdict when nobody takes any time.
+    pub fn outcome(&self) -> Outcome {
+        self.ending.outcome.clone()
+    }
+
+    /// Every ending that can happen, the one when nobody takes any time first.
+    pub fn endings(&self) -> impl Iterator<Item = &Ending> {
+        std::iter::once(&self.ending).chain(&self.may)
+    }
+
+    /// Whether every possible result succeeds.
+    pub fn works(&self) -> bool {
+        self.endings().all(|ending| ending.outcome.is_served())
+    }
+
+    /// The trace hash of the run whose ending is `ending`, in hexadecimal.
+    pub fn trace(&self) -> String {
+        format!("{:016x}", self.transcript.trace())
+    }
+}
+
+/// The most endings that a scenario is said to have.
+const MOST_ENDINGS: usize = 8;
+
+fn outcome_of(setting: &Setting, names: &[String], server: &str, builds: usize) -> Vec<Run> {
+    let plain = run::run(setting, Schedule::default());
+    let mut runs: Vec<Run> = names
+        .iter()
+        .enumerate()
+        .map(|(client, name)| Run {
+            client: name.clone(),
+            server: server.to_owned(),
+            ending: Ending::of(&plain, client),
+            may: Vec::new(),
+            racy: false,
+            transcript: plain.transcript.clone(),
+        })
+        .collect();
+    for schedule in Schedule::family(builds).into_iter().skip(1) {
+        let passage = run::run(setting, schedule);
+        for (client, run) in runs.iter_mut().enumerate() {
+            let ending = Ending::of(&passage, client);
+            if run.endings().count() < MOST_ENDINGS
+                && !run.endings().any(|known| known.is_like(&ending))
+            {
+                run.may.push(ending);
+                run.racy |= !schedule.is_other_build();
             }
         }
     }
+    runs
 }

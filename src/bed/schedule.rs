@@ -105,6 +105,11 @@ impl Schedule {
         alike.into_iter().chain(mixed).chain(builds).collect()
     }
 
+    /// Whether it differs from the first only in the build of the client.
+    pub(crate) fn is_other_build(self) -> bool {
+        self.build > 0
+    }
+
     /// The network of one connection.
     pub(crate) fn network(self, base: &Network, connection: u32) -> Network {
         let leg = self.leg(connection);

@@ -12,7 +12,7 @@ mod texts;
 
 pub use catalogue::{KnownClient, UnknownClient, families};
 pub(crate) use channel::{CallRecord, Channel, Paces};
-pub(crate) use connection::{Cause, Pace};
+pub(crate) use connection::{Cause, Failure, Pace};
 pub(crate) use driver::run;
 pub(crate) use plan::Plan;
 pub use plan::Work;

@@ -75,6 +75,19 @@ impl Plan {
         }
     }
 
+    /// How many builds of the client there are that say different things.
+    pub(crate) fn builds(&self) -> usize {
+        let texts = self
+            .behaviour
+            .reactions
+            .iter()
+            .map(|reaction| match &reaction.action {
+                Action::Fail(texts) => texts.len(),
+                Action::Retry | Action::Ignore => 1,
+            });
+        texts.max().unwrap_or(1)
+    }
+
     /// Whether the client makes calls over connections, rather than walking down one ladder.
     pub(crate) fn makes_calls(&self) -> bool {
         self.behaviour.calls.is_some()
