@@ -152,7 +152,7 @@ impl<'a> Stream<'a> {
             }
         } else if ahead.abs() > LARGEST_WINDOW {
             sink.notes.out_of_window += 1;
-        } else if ahead == -1 && plain_probe(&arrival) {
+        } else if ahead == -1 && plain_probe(&arrival) && !self.ends_in_gap() {
             if arrival.window_closed {
                 sink.notes.zero_window_probes += 1;
             } else {
@@ -224,6 +224,9 @@ impl<'a> Stream<'a> {
         let repeated_fin = fin && self.end == Some(end);
         if fin {
             self.end = Some(end);
+        }
+        if start < self.next {
+            self.widen_last_gap(captured_end, sink);
         }
         let mut laid = self.receive_again(start, &arrival, sink);
         let late = laid.new > 0;
@@ -300,6 +303,12 @@ impl<'a> Stream<'a> {
         laid
     }
 
+    /// Whether the last byte is not there: one that comes for it may be that byte.
+    fn ends_in_gap(&self) -> bool {
+        let last = self.holes.last();
+        last.is_some_and(|hole| hole.end == self.next && hole.filled.end() != Some(hole.end))
+    }
+
     fn may_end_at(&self, end: u64) -> bool {
         match self.end {
             Some(known) => known == end,
@@ -350,24 +359,27 @@ impl<'a> Stream<'a> {
     }
 
     fn gap(&mut self, to: u64, sink: &mut Sink<'_, 'a>) {
-        if let Some(hole) = self.holes.last_mut()
-            && hole.end == self.next
-            && hole.proven > self.next
-        {
-            // Acknowledged together with this gap, but then it might have been a FIN.
-            let end = to.min(hole.proven);
-            hole.end = end;
-            self.next = end;
-            if let What::Gap { length, .. } = &mut sink.events[hole.event].what {
-                *length = end - hole.start;
-            }
-        }
+        self.widen_last_gap(to, sink);
         if self.next < to {
             let offset = self.next;
             self.next = to;
             self.hole(offset, sink.events.len(), self.acknowledged);
             let length = to - offset;
             sink.event(sink.packet, What::Gap { offset, length });
+        }
+    }
+
+    /// Takes into the gap just declared what was acknowledged together with it, but then might have been a FIN: as there
+    /// are bytes up to `to`, it was not.
+    fn widen_last_gap(&mut self, to: u64, sink: &mut Sink<'_, 'a>) {
+        if let Some(hole) = self.holes.last_mut()
+            && hole.end == self.next
+        {
+            hole.end = self.next.max(to.min(hole.proven));
+            self.next = hole.end;
+            if let What::Gap { length, .. } = &mut sink.events[hole.event].what {
+                *length = hole.end - hole.start;
+            }
         }
     }
 

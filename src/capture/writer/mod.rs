@@ -2,7 +2,7 @@
 //!
 //! Three layers, each usable alone: a [`Plan`] says which segments a conversation has and in what disorder they are
 //! captured, a [`Wrapping`] puts link layer and IP around a segment, and [`PcapWriter`] and [`PcapngWriter`] make a file of
-//! the frames. [`write`] does all three for conversations that share a [`Layout`].
+//! the frames. [`write()`] does all three for conversations that share a [`Layout`].
 //!
 //! Everything is a function of what is given: no clock, no random number, no address of this machine.
 
