@@ -118,3 +118,69 @@ impl<'a> Conversations<'a> {
         index
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::writer::{Layout, Plan, write};
+    use crate::capture::{Capture, Direction, LinkType, What, read_within};
+
+    /// A client that sends twenty segments of 100 bytes, of which the second is not captured, and nothing acknowledges.
+    fn lossy(port: u16) -> Plan {
+        let client = SocketAddr::from(([10, 0, 0, 1], port));
+        let server = SocketAddr::from(([10, 0, 0, 2], 443));
+        let mut plan = Plan::new(client, server, 0);
+        plan.open()
+            .send(Direction::ToServer, &[7; 2_000], 100)
+            .lose(4);
+        plan
+    }
+
+    /// The packet at which each flow's gap was declared.
+    fn gaps(capture: &Capture<'_>) -> Vec<u64> {
+        let events = capture.flows.iter().flat_map(|flow| &flow.events);
+        let gaps = events.filter(|event| {
+            matches!(
+                event.what,
+                What::Gap {
+                    offset: 100,
+                    length: 100
+                }
+            )
+        });
+        gaps.map(|event| event.packet).collect()
+    }
+
+    #[test]
+    fn what_waits_in_a_stream_is_bounded() {
+        let file = write(&Layout::new(LinkType::Raw), &[lossy(1)]);
+        // Each segment counts 228 bytes: the sixth after the gap is too much.
+        for (stream, expected) in [(5 * 228, 10), (0, 5), (usize::MAX, 5)] {
+            let limits = Limits {
+                stream,
+                overall: usize::MAX,
+            };
+            let capture = read_within(&file, limits).unwrap();
+            assert_eq!(gaps(&capture), [expected], "{stream}");
+            let sum: usize = capture.flows[0]
+                .data(Direction::ToServer)
+                .map(|(_, bytes)| bytes.len())
+                .sum();
+            assert_eq!(sum, 1_900);
+        }
+    }
+
+    #[test]
+    fn what_waits_in_all_streams_is_bounded() {
+        let plans: Vec<_> = (1..=4).map(lossy).collect();
+        let file = write(&Layout::new(LinkType::Raw), &plans);
+        let limits = Limits {
+            stream: usize::MAX,
+            overall: 10 * 228,
+        };
+        let gaps = gaps(&read_within(&file, limits).unwrap());
+        // The four take turns, and from packet 17 on each segment waits. The eleventh to wait is the third flow's at 27; then
+        // eight wait, and the next eleventh is the second's; in the end the last flow has ten for itself.
+        assert_eq!(gaps, [37, 30, 27, 60]);
+    }
+}

@@ -2,6 +2,8 @@
 
 use muxbed::capture::writer::{ByteOrder, Container, Layout, Plan, Wrapping, write};
 use muxbed::capture::{Clock, Direction, Flow, LinkType, Packets, Resolution, What, read};
+use std::collections::BTreeMap;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -108,6 +110,28 @@ fn layout(link: LinkType, fragment_size: u16) -> Layout {
     layout
 }
 
+/// That each event comes when its packet was there, and after all bytes that its sender had by then.
+fn check_order(plan: &Plan, flow: &Flow<'_>) -> Result<(), TestCaseError> {
+    if flow.notes.late > 0 {
+        // The capture itself has answers before what they answer.
+        return Ok(());
+    }
+    let mut given = BTreeMap::from([(ToServer, 0), (ToClient, 0)]);
+    for event in &flow.events {
+        let What::Data { offset, bytes } = &event.what else {
+            continue;
+        };
+        let packet = &plan.packets[event.packet as usize - 1];
+        prop_assert_eq!(packet.direction, event.direction);
+        prop_assert!(event.time >= packet.time - flow.start.unwrap_or(0));
+        let answered = packet.acknowledges.unwrap_or(0);
+        // The last number acknowledged may be that of a FIN.
+        prop_assert!(given[&event.direction.reverse()] + 2 >= answered);
+        given.insert(event.direction, offset + bytes.len() as u64);
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
@@ -123,7 +147,8 @@ proptest! {
         let initial = if near_wrap { initial.map(|number| u32::MAX - number % 600) } else { initial };
         let mut plan = planned(&turns, initial, ended);
         disturb(&mut plan, &mishaps, 3);
-        let file = write(&layout(LinkType::Raw, fragment_size), std::slice::from_ref(&plan));
+        let layout = layout(LinkType::Raw, fragment_size);
+        let file = write(&layout, std::slice::from_ref(&plan));
         let capture = read_whole(&file);
         prop_assert_eq!(capture.flows.len(), 1);
         let flow = &capture.flows[0];
@@ -133,6 +158,9 @@ proptest! {
             prop_assert_eq!(ends.count(), usize::from(ended));
         }
         prop_assert!(flow.is_complete());
+        if fragment_size == 0 {
+            check_order(&plan, flow)?;
+        }
         prop_assert_eq!(flow.notes.conflicts, 0);
         prop_assert_eq!(flow.notes.out_of_window, 0);
     }
