@@ -2,6 +2,7 @@
 //! what it is and what it leaves out.
 
 pub mod bed;
+pub mod capture;
 pub mod clients;
 pub mod mux;
 pub mod net;
