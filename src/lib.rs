@@ -4,6 +4,7 @@
 pub mod bed;
 pub mod capture;
 pub mod clients;
+pub mod fidelity;
 pub mod mux;
 pub mod net;
 pub mod outcome;

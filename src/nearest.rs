@@ -2,10 +2,7 @@
 
 /// The candidate with the smallest edit distance to `word`; the first of several equals. There must be one.
 pub(crate) fn word<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> &'a str {
-    candidates
-        .into_iter()
-        .min_by_key(|candidate| distance(word, candidate))
-        .unwrap_or_default()
+    candidates.into_iter().min_by_key(|candidate| distance(word, candidate)).unwrap_or_default()
 }
 
 /// Levenshtein's distance, in characters.

@@ -87,9 +87,7 @@ fn outcome_of(setting: &Setting, names: &[String], server: &str, builds: usize) 
         let passage = run::run(setting, schedule);
         for (client, run) in runs.iter_mut().enumerate() {
             let ending = Ending::of(&passage, client);
-            if run.endings().count() < MOST_ENDINGS
-                && !run.endings().any(|known| known.is_like(&ending))
-            {
+            if run.endings().count() < MOST_ENDINGS && !run.endings().any(|known| known.is_like(&ending)) {
                 run.may.push(ending);
                 run.racy |= !schedule.is_other_build();
             }

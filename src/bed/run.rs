@@ -43,18 +43,12 @@ pub(crate) struct Passage {
 /// Runs a setting under one schedule.
 pub(crate) fn run(setting: &Setting, schedule: Schedule) -> Passage {
     let watch = PanicWatch::begin();
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build();
+    let runtime = runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime without I/O needs nothing that could be missing");
     let passage = runtime.block_on(pass(setting, schedule));
     // Tasks that are still there are dropped here, while the watch is on.
     drop(runtime);
-    Passage {
-        panicked: watch.end(),
-        ..passage
-    }
+    Passage { panicked: watch.end(), ..passage }
 }
 
 async fn pass(setting: &Setting, schedule: Schedule) -> Passage {
@@ -67,29 +61,18 @@ async fn pass(setting: &Setting, schedule: Schedule) -> Passage {
         move |connection| Some(observing.observer(connection)),
     );
     (setting.start)(incoming, schedule, start, recorder.clone());
-    let mut channels: Vec<Channel> = setting
-        .clients
-        .iter()
-        .map(|plan| Channel::new(Arc::clone(plan), schedule.paces()))
-        .collect();
+    let mut channels: Vec<Channel> =
+        setting.clients.iter().map(|plan| Channel::new(Arc::clone(plan), schedule.paces())).collect();
     let drives = channels.iter_mut().enumerate().map(|(client, channel)| {
         let dialer = &dialer;
         let recorder = &recorder;
         let dial = move || {
             let stream = dialer.dial()?;
-            recorder.record(
-                Instant::now() - start,
-                stream.number(),
-                What::Dialled { client },
-            );
+            recorder.record(Instant::now() - start, stream.number(), What::Dialled { client });
             Ok(stream)
         };
         let ended = move |channel: &Channel, call: usize, at: Duration| {
-            let CallRecord {
-                failure,
-                connection,
-                ..
-            } = &channel.records()[call];
+            let CallRecord { failure, connection, .. } = &channel.records()[call];
             let number = connection.unwrap_or_default() as u32;
             let error = failure.as_ref().map(|failure| failure.text.clone());
             recorder.record(at, number, What::CallEnded { client, error });
@@ -98,16 +81,8 @@ async fn pass(setting: &Setting, schedule: Schedule) -> Passage {
     });
     all(drives).await;
     let endless = recorder.len() > MOST_EVENTS;
-    let calls = channels
-        .iter()
-        .map(|channel| channel.records().to_vec())
-        .collect();
-    Passage {
-        transcript: recorder.take(),
-        calls,
-        panicked: None,
-        endless,
-    }
+    let calls = channels.iter().map(|channel| channel.records().to_vec()).collect();
+    Passage { transcript: recorder.take(), calls, panicked: None, endless }
 }
 
 /// Polls all clients in their order until each has ended.
@@ -115,18 +90,11 @@ async fn all(futures: impl Iterator<Item = impl Future<Output = ()>>) {
     let mut left: Vec<_> = futures.map(|future| Some(Box::pin(future))).collect();
     std::future::poll_fn(|context| {
         for slot in &mut left {
-            if slot
-                .as_mut()
-                .is_some_and(|future| future.as_mut().poll(context).is_ready())
-            {
+            if slot.as_mut().is_some_and(|future| future.as_mut().poll(context).is_ready()) {
                 *slot = None;
             }
         }
-        if left.iter().all(Option::is_none) {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
+        if left.iter().all(Option::is_none) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     })
     .await;
 }
@@ -153,13 +121,10 @@ impl PanicWatch {
             panic::set_hook(Box::new(move |info| {
                 let watched = PANIC.with_borrow_mut(|watched| {
                     watched.as_mut().map(|watched| {
-                        let place = info
-                            .location()
-                            .map(|place| format!(" ({}:{})", place.file(), place.line()));
+                        let place =
+                            info.location().map(|place| format!(" ({}:{})", place.file(), place.line()));
                         let message = info.payload_as_str().unwrap_or("a panic without a message");
-                        watched
-                            .message
-                            .get_or_insert(format!("{message}{}", place.unwrap_or_default()));
+                        watched.message.get_or_insert(format!("{message}{}", place.unwrap_or_default()));
                     })
                 });
                 if watched.is_none() {

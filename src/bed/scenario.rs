@@ -92,36 +92,24 @@ impl Scenario {
     /// A client that has been found in the catalogue.
     pub fn known_client(mut self, client: KnownClient) -> Self {
         let name = client.spec.to_string();
-        self.clients.push(Party {
-            name,
-            who: Who::Known(Box::new(client)),
-        });
+        self.clients.push(Party { name, who: Who::Known(Box::new(client)) });
         self
     }
 
     /// The server: a closure that takes [`Incoming`], or anything else that is a [`Server`].
     pub fn server(mut self, server: impl Server) -> Self {
         let name = server.name();
-        let start =
-            move |incoming: Incoming, _: Schedule, _: Instant, _: Recorder| server.start(incoming);
+        let start = move |incoming: Incoming, _: Schedule, _: Instant, _: Recorder| server.start(incoming);
         self.server = Some((name, Arc::new(start)));
         self
     }
 
     /// One of the servers that are known by name.
     pub fn named_server(mut self, name: ServerName) -> Self {
-        let start =
-            move |incoming: Incoming, schedule: Schedule, start: Instant, recorder: Recorder| {
-                let tempo: servers::Tempo =
-                    Arc::new(move |connection| schedule.server_pace(connection));
-                tokio::spawn(servers::serve(
-                    name,
-                    incoming,
-                    tempo,
-                    start,
-                    Arc::new(recorder),
-                ));
-            };
+        let start = move |incoming: Incoming, schedule: Schedule, start: Instant, recorder: Recorder| {
+            let tempo: servers::Tempo = Arc::new(move |connection| schedule.server_pace(connection));
+            tokio::spawn(servers::serve(name, incoming, tempo, start, Arc::new(recorder)));
+        };
         self.server = Some((name.to_string(), Arc::new(start)));
         self
     }
@@ -151,10 +139,7 @@ impl Scenario {
     /// If no client or no server was named: a scenario without either has no outcome.
     #[track_caller]
     pub fn run(&self) -> Run {
-        self.run_all()
-            .into_iter()
-            .next()
-            .expect("a scenario needs a client; name one with `.client(..)`")
+        self.run_all().into_iter().next().expect("a scenario needs a client; name one with `.client(..)`")
     }
 
     /// Runs the scenario, and gives what came of it for each client in their order.
@@ -164,22 +149,12 @@ impl Scenario {
     /// If no server was named.
     #[track_caller]
     pub fn run_all(&self) -> Vec<Run> {
-        let (server, start) = self
-            .server
-            .clone()
-            .expect("a scenario needs a server; name one with `.server(..)`");
+        let (server, start) =
+            self.server.clone().expect("a scenario needs a server; name one with `.server(..)`");
         let plans: Vec<Arc<Plan>> = self.clients.iter().map(|party| self.plan(party)).collect();
         let builds = plans.iter().map(|plan| plan.builds()).max().unwrap_or(1);
-        let setting = Setting {
-            clients: plans,
-            network: self.network.clone(),
-            start,
-        };
-        let names: Vec<String> = self
-            .clients
-            .iter()
-            .map(|party| party.name.clone())
-            .collect();
+        let setting = Setting { clients: plans, network: self.network.clone(), start };
+        let names: Vec<String> = self.clients.iter().map(|party| party.name.clone()).collect();
         outcome_of(&setting, &names, &server, builds)
     }
 

@@ -17,6 +17,7 @@ pub(crate) struct Schedule {
     first: Leg,
     later: Leg,
     leaves_at_once: bool,
+    notices_blinks: bool,
     build: usize,
 }
 
@@ -46,62 +47,27 @@ const PLAIN: Leg = Leg {
 /// none of them.
 const LEGS: [Leg; 7] = [
     PLAIN,
-    Leg {
-        to_server: 1,
-        ..PLAIN
-    },
-    Leg {
-        handler: 1,
-        ..PLAIN
-    },
-    Leg {
-        before_call: 1,
-        ..PLAIN
-    },
-    Leg {
-        between_writes: 1,
-        ..PLAIN
-    },
-    Leg {
-        closing: 1,
-        before_call: 1,
-        ..PLAIN
-    },
-    Leg {
-        hand_over: 1,
-        to_client: 1,
-        ..PLAIN
-    },
+    Leg { to_server: 1, ..PLAIN },
+    Leg { handler: 1, ..PLAIN },
+    Leg { before_call: 1, ..PLAIN },
+    Leg { between_writes: 1, ..PLAIN },
+    Leg { closing: 1, before_call: 1, ..PLAIN },
+    Leg { hand_over: 1, to_client: 1, ..PLAIN },
 ];
 
 impl Schedule {
     /// The schedules under which a scenario is run, for a client of which there are so many `builds`.
     pub(crate) fn family(builds: usize) -> Vec<Self> {
-        let alike = LEGS.map(|leg| Self {
-            first: leg,
-            later: leg,
-            ..Self::default()
-        });
+        let alike = LEGS.map(|leg| Self { first: leg, later: leg, ..Self::default() });
         // A connection may go one way and the next one the other.
         let answered = LEGS[1];
         let slow = LEGS[2];
         let mixed = [
-            Self {
-                first: answered,
-                later: slow,
-                ..Self::default()
-            },
-            Self {
-                first: answered,
-                later: answered,
-                leaves_at_once: true,
-                ..Self::default()
-            },
+            Self { first: answered, later: slow, ..Self::default() },
+            Self { first: answered, later: answered, leaves_at_once: true, ..Self::default() },
+            Self { first: LEGS[3], notices_blinks: true, ..Self::default() },
         ];
-        let builds = (1..builds).map(|build| Self {
-            build,
-            ..Self::default()
-        });
+        let builds = (1..builds).map(|build| Self { build, ..Self::default() });
         alike.into_iter().chain(mixed).chain(builds).collect()
     }
 
@@ -129,6 +95,7 @@ impl Schedule {
             first: pace(self.first),
             later: pace(self.later),
             leaves_at_once: self.leaves_at_once,
+            notices_blinks: self.notices_blinks,
         }
     }
 
@@ -142,11 +109,7 @@ impl Schedule {
     }
 
     fn leg(self, connection: u32) -> Leg {
-        if connection == 0 {
-            self.first
-        } else {
-            self.later
-        }
+        if connection == 0 { self.first } else { self.later }
     }
 }
 

@@ -93,10 +93,7 @@ impl Reader {
 
     /// The streams that the server has ended.
     pub(crate) fn ended_streams(&self) -> impl Iterator<Item = StreamId> + '_ {
-        self.streams
-            .iter()
-            .filter(|(_, answer)| answer.ended)
-            .map(|(stream, _)| *stream)
+        self.streams.iter().filter(|(_, answer)| answer.ended).map(|(stream, _)| *stream)
     }
 
     pub(crate) fn segment(&mut self, from: Side, bytes: &Bytes) {
@@ -171,15 +168,10 @@ impl Reader {
             if direction.start.len() < 5 && b"HTTP/".starts_with(&direction.start) {
                 return;
             }
-            direction.protocol = if direction.start.starts_with(b"HTTP/") {
-                Protocol::Http1
-            } else {
-                Protocol::Http2
-            };
+            direction.protocol =
+                if direction.start.starts_with(b"HTTP/") { Protocol::Http1 } else { Protocol::Http2 };
             if direction.protocol == Protocol::Http2 {
-                direction
-                    .frames
-                    .push_bytes(direction.start.split().freeze());
+                direction.frames.push_bytes(direction.start.split().freeze());
             }
         } else if direction.protocol == Protocol::Http2 {
             direction.frames.push_bytes(bytes.clone());
@@ -207,17 +199,13 @@ impl Reader {
             direction.start = rest;
             if head.status == 101 {
                 direction.protocol = Protocol::Http2;
-                direction
-                    .frames
-                    .push_bytes(direction.start.split().freeze());
+                direction.frames.push_bytes(direction.start.split().freeze());
                 return;
             }
             if head.status >= 200 {
                 self.summary.answered += 1;
                 if head.status >= 300 {
-                    self.summary
-                        .failed_status
-                        .get_or_insert(u32::from(head.status));
+                    self.summary.failed_status.get_or_insert(u32::from(head.status));
                 }
             }
         }
@@ -229,18 +217,12 @@ impl Reader {
             Frame::GoAway { code, .. } if !self.client_left => {
                 self.summary.goaway.get_or_insert((*code).into());
             }
-            Frame::Data {
-                stream,
-                end_stream: true,
-                ..
-            } => self.end_of_stream(*stream),
+            Frame::Data { stream, end_stream: true, .. } => self.end_of_stream(*stream),
             _ => {
                 if let Some((stream, end_stream, fields)) = self.server.header_block(frame) {
                     let answer = self.streams.entry(stream).or_default();
                     for (name, value) in fields {
-                        let number = std::str::from_utf8(&value)
-                            .ok()
-                            .and_then(|text| text.parse().ok());
+                        let number = std::str::from_utf8(&value).ok().and_then(|text| text.parse().ok());
                         match name.as_ref() {
                             b":status" => answer.http_status = number,
                             b"grpc-status" => answer.grpc_status = number,
@@ -277,21 +259,11 @@ impl Direction {
     /// The header block that ends with this frame, if one does.
     fn header_block(&mut self, frame: &Frame) -> Option<(StreamId, bool, Fields)> {
         let end_headers = match frame {
-            Frame::Headers {
-                stream,
-                fragment,
-                end_stream,
-                end_headers,
-                ..
-            } => {
+            Frame::Headers { stream, fragment, end_stream, end_headers, .. } => {
                 self.block = Some((*stream, *end_stream, BytesMut::from(fragment.as_ref())));
                 *end_headers
             }
-            Frame::Continuation {
-                fragment,
-                end_headers,
-                ..
-            } => {
+            Frame::Continuation { fragment, end_headers, .. } => {
                 self.block.as_mut()?.2.extend_from_slice(fragment);
                 *end_headers
             }
@@ -301,15 +273,8 @@ impl Direction {
             return None;
         }
         let (stream, end_stream, bytes) = self.block.take()?;
-        let block = self
-            .decoder
-            .decode(&bytes, HEADER_LIST_LIMIT)
-            .unwrap_or_default();
-        let fields = block
-            .fields
-            .into_iter()
-            .map(|field| (field.name, field.value))
-            .collect();
+        let block = self.decoder.decode(&bytes, HEADER_LIST_LIMIT).unwrap_or_default();
+        let fields = block.fields.into_iter().map(|field| (field.name, field.value)).collect();
         Some((stream, end_stream, fields))
     }
 }

@@ -89,27 +89,14 @@ impl Transcript {
     pub fn trace(&self) -> u64 {
         let mut hash = Fnv::default();
         let mut from_server = std::collections::BTreeMap::new();
-        for Event {
-            at,
-            connection,
-            what,
-        } in &self.events
-        {
+        for Event { at, connection, what } in &self.events {
             hash.number(at.as_nanos() as u64);
             hash.number(u64::from(*connection));
             match what {
                 What::Dialled { client } => hash.tagged(1, &client.to_be_bytes()),
-                What::Segment {
-                    from: Side::Client,
-                    bytes,
-                } => hash.tagged(2, bytes),
-                What::Segment {
-                    from: Side::Server,
-                    bytes,
-                } => {
-                    let frames = from_server
-                        .entry(*connection)
-                        .or_insert_with(|| FrameReader::new(u32::MAX));
+                What::Segment { from: Side::Client, bytes } => hash.tagged(2, bytes),
+                What::Segment { from: Side::Server, bytes } => {
+                    let frames = from_server.entry(*connection).or_insert_with(|| FrameReader::new(u32::MAX));
                     hash.server_segment(frames, bytes);
                 }
                 What::End { from } => hash.tagged(4, &[*from as u8]),
@@ -132,47 +119,31 @@ impl Transcript {
     }
 
     /// The segments that the client sent on a connection.
-    pub(crate) fn sent_by_client(
-        &self,
-        connection: u32,
-    ) -> impl Iterator<Item = (Duration, &Bytes)> {
-        self.events
-            .iter()
-            .filter_map(move |event| match &event.what {
-                What::Segment {
-                    from: Side::Client,
-                    bytes,
-                } if event.connection == connection => Some((event.at, bytes)),
-                _ => None,
-            })
+    pub(crate) fn sent_by_client(&self, connection: u32) -> impl Iterator<Item = (Duration, &Bytes)> {
+        self.events.iter().filter_map(move |event| match &event.what {
+            What::Segment { from: Side::Client, bytes } if event.connection == connection => {
+                Some((event.at, bytes))
+            }
+            _ => None,
+        })
     }
 
     /// The segments that the server sent on a connection.
-    pub(crate) fn sent_by_server(
-        &self,
-        connection: u32,
-    ) -> impl Iterator<Item = (Duration, &Bytes)> {
-        self.events
-            .iter()
-            .filter_map(move |event| match &event.what {
-                What::Segment {
-                    from: Side::Server,
-                    bytes,
-                } if event.connection == connection => Some((event.at, bytes)),
-                _ => None,
-            })
+    pub(crate) fn sent_by_server(&self, connection: u32) -> impl Iterator<Item = (Duration, &Bytes)> {
+        self.events.iter().filter_map(move |event| match &event.what {
+            What::Segment { from: Side::Server, bytes } if event.connection == connection => {
+                Some((event.at, bytes))
+            }
+            _ => None,
+        })
     }
 
     /// The connections of a client, in the order of dialling.
     pub(crate) fn connections_of(&self, client: usize) -> impl Iterator<Item = u32> {
-        self.events
-            .iter()
-            .filter_map(move |event| match event.what {
-                What::Dialled { client: dialled_by } if dialled_by == client => {
-                    Some(event.connection)
-                }
-                _ => None,
-            })
+        self.events.iter().filter_map(move |event| match event.what {
+            What::Dialled { client: dialled_by } if dialled_by == client => Some(event.connection),
+            _ => None,
+        })
     }
 
     /// The route that a connection was handed to, if a multiplexer said so.
@@ -193,75 +164,39 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new(start: Instant) -> Self {
-        Self {
-            start,
-            transcript: Arc::default(),
-        }
+        Self { start, transcript: Arc::default() }
     }
 
     pub(crate) fn record(&self, at: Duration, connection: u32, what: What) {
-        let mut transcript = self
-            .transcript
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        transcript.events.push(Event {
-            at,
-            connection,
-            what,
-        });
+        let mut transcript = self.transcript.lock().unwrap_or_else(PoisonError::into_inner);
+        transcript.events.push(Event { at, connection, what });
     }
 
     /// How many events there are.
     pub(crate) fn len(&self) -> usize {
-        self.transcript
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .events
-            .len()
+        self.transcript.lock().unwrap_or_else(PoisonError::into_inner).events.len()
     }
 
     /// What has been taken down.
     pub(crate) fn take(&self) -> Transcript {
-        std::mem::take(
-            &mut *self
-                .transcript
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        std::mem::take(&mut *self.transcript.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// An observer for one connection.
     pub(crate) fn observer(&self, connection: u32) -> Arc<dyn Observer> {
-        Arc::new(ConnectionRecorder {
-            recorder: self.clone(),
-            connection,
-        })
+        Arc::new(ConnectionRecorder { recorder: self.clone(), connection })
     }
 }
 
 impl Notes for Recorder {
     fn note(&self, connection: u32, who: &'static str, remark: &str) {
         let at = Instant::now() - self.start;
-        self.record(
-            at,
-            connection,
-            What::Noted {
-                who,
-                remark: remark.to_owned(),
-            },
-        );
+        self.record(at, connection, What::Noted { who, remark: remark.to_owned() });
     }
 
     fn routed(&self, connection: u32, who: &'static str, route: &str) {
         let at = Instant::now() - self.start;
-        self.record(
-            at,
-            connection,
-            What::Routed {
-                who,
-                route: route.to_owned(),
-            },
-        );
+        self.record(at, connection, What::Routed { who, route: route.to_owned() });
     }
 }
 
@@ -272,24 +207,15 @@ struct ConnectionRecorder {
 
 impl Observer for ConnectionRecorder {
     fn segment(&self, at: Duration, from: Side, bytes: &Bytes) {
-        self.recorder.record(
-            at,
-            self.connection,
-            What::Segment {
-                from,
-                bytes: bytes.clone(),
-            },
-        );
+        self.recorder.record(at, self.connection, What::Segment { from, bytes: bytes.clone() });
     }
 
     fn end(&self, at: Duration, from: Side) {
-        self.recorder
-            .record(at, self.connection, What::End { from });
+        self.recorder.record(at, self.connection, What::End { from });
     }
 
     fn reset(&self, at: Duration, from: Side) {
-        self.recorder
-            .record(at, self.connection, What::Reset { from });
+        self.recorder.record(at, self.connection, What::Reset { from });
     }
 }
 

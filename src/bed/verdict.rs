@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::clients::{Cause, Failure};
 use crate::outcome::{Outcome, Party};
 
@@ -18,6 +20,8 @@ pub struct Ending {
     pub calls: Vec<Call>,
     /// Its connections, in the order of dialling.
     pub connections: Vec<Summary>,
+    /// The segments that it sent on the first of them.
+    pub flight: Vec<Bytes>,
 }
 
 /// A call that ended.
@@ -43,13 +47,8 @@ impl Ending {
     /// Whether somebody who can't measure milliseconds would tell the two apart: by the calls, their texts, or the
     /// GOAWAYs of the connections that matter (the first, and later ones that carried a request).
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        let errors = |ending: &'_ Self| {
-            ending
-                .calls
-                .iter()
-                .map(|call| call.error.clone())
-                .collect::<Vec<_>>()
-        };
+        let errors =
+            |ending: &'_ Self| ending.calls.iter().map(|call| call.error.clone()).collect::<Vec<_>>();
         errors(self) == errors(other) && self.goaways() == other.goaways()
     }
 
@@ -62,10 +61,8 @@ impl Ending {
     /// The ending of a run for client number `client`.
     pub(crate) fn of(passage: &Passage, client: usize) -> Self {
         let numbers: Vec<u32> = passage.transcript.connections_of(client).collect();
-        let connections: Vec<Summary> = numbers
-            .iter()
-            .map(|&number| summarise(&passage.transcript, number))
-            .collect();
+        let connections: Vec<Summary> =
+            numbers.iter().map(|&number| summarise(&passage.transcript, number)).collect();
         let records = &passage.calls[client];
         let calls = records
             .iter()
@@ -75,73 +72,45 @@ impl Ending {
             })
             .collect();
         let outcome = if let Some(message) = &passage.panicked {
-            Outcome::Panicked {
-                message: message.clone(),
-            }
+            Outcome::Panicked { message: message.clone() }
         } else if passage.endless {
-            Outcome::HarnessError {
-                reason: "two sides answer each other without end".to_owned(),
-            }
+            Outcome::HarnessError { reason: "two sides answer each other without end".to_owned() }
         } else if let Some(failure) = records.iter().find_map(|record| record.failure.as_ref()) {
             of_failure(failure)
         } else {
-            let last = records
-                .last()
-                .and_then(|record| record.connection)
-                .unwrap_or_default();
-            Outcome::Served {
-                route: route(passage, &numbers, &connections, last),
-            }
+            let last = records.last().and_then(|record| record.connection).unwrap_or_default();
+            Outcome::Served { route: route(passage, &numbers, &connections, last) }
         };
-        Self {
-            outcome,
-            calls,
-            connections,
-        }
+        let flight = numbers
+            .first()
+            .map(|&first| passage.transcript.sent_by_client(first).map(|(_, bytes)| bytes.clone()).collect());
+        Self { outcome, calls, connections, flight: flight.unwrap_or_default() }
     }
 }
 
 fn of_failure(failure: &Failure) -> Outcome {
     match failure.cause {
         Cause::Refused(refusal) => Outcome::Refused(refusal),
-        Cause::Waited(waiting_for) => Outcome::Stalled {
-            who: Party::Client,
-            waiting_for,
-        },
+        Cause::Waited(waiting_for) => Outcome::Stalled { who: Party::Client, waiting_for },
     }
 }
 
 /// The route that answered: a multiplexer's name for it, else what was spoken.
 fn route(passage: &Passage, numbers: &[u32], connections: &[Summary], connection: usize) -> String {
-    let named = numbers
-        .get(connection)
-        .and_then(|&number| passage.transcript.route(number));
-    let spoken = if connections
-        .get(connection)
-        .is_some_and(|summary| !summary.grpc)
-    {
-        "http"
-    } else {
-        "grpc"
-    };
+    let named = numbers.get(connection).and_then(|&number| passage.transcript.route(number));
+    let spoken =
+        if connections.get(connection).is_some_and(|summary| !summary.grpc) { "http" } else { "grpc" };
     named.unwrap_or(spoken).to_owned()
 }
 
 fn summarise(transcript: &Transcript, connection: u32) -> Summary {
     let mut reader = Reader::new();
-    for event in transcript
-        .events()
-        .iter()
-        .filter(|event| event.connection == connection)
-    {
+    for event in transcript.events().iter().filter(|event| event.connection == connection) {
         match &event.what {
             What::Segment { from, bytes } => reader.segment(*from, bytes),
             What::End { from } => reader.end(*from),
             What::Reset { from } => reader.reset(*from),
-            What::Dialled { .. }
-            | What::Noted { .. }
-            | What::Routed { .. }
-            | What::CallEnded { .. } => {}
+            What::Dialled { .. } | What::Noted { .. } | What::Routed { .. } | What::CallEnded { .. } => {}
         }
     }
     reader.summary().clone()

@@ -27,11 +27,7 @@ pub(super) fn tell_client(
         }
         looked_at.push(event.direction);
         if let Some(by) = client_speaks(bytes) {
-            let side = if event.direction == low {
-                Side::Low
-            } else {
-                Side::High
-            };
+            let side = if event.direction == low { Side::Low } else { Side::High };
             return (side, by);
         }
         if looked_at.len() == 2 {
@@ -60,17 +56,8 @@ fn client_speaks(bytes: &[u8]) -> Option<ClientKnownBy> {
 
 /// The methods of RFC 9110 section 9 and RFC 5789.
 fn request_line(bytes: &[u8]) -> bool {
-    const METHODS: [&[u8]; 9] = [
-        b"GET ",
-        b"HEAD ",
-        b"POST ",
-        b"PUT ",
-        b"DELETE ",
-        b"CONNECT ",
-        b"OPTIONS ",
-        b"TRACE ",
-        b"PATCH ",
-    ];
+    const METHODS: [&[u8]; 9] =
+        [b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"CONNECT ", b"OPTIONS ", b"TRACE ", b"PATCH "];
     METHODS.iter().any(|method| bytes.starts_with(method))
 }
 
@@ -84,10 +71,7 @@ mod tests {
             time: 0,
             packet: 1,
             direction,
-            what: What::Data {
-                offset: 0,
-                bytes: Cow::Borrowed(bytes),
-            },
+            what: What::Data { offset: 0, bytes: Cow::Borrowed(bytes) },
         }
     }
 
@@ -98,22 +82,13 @@ mod tests {
         let cases: [(&[u8], ClientKnownBy); 4] = [
             (b"PRI * HTT", ClientKnownBy::Preface),
             (b"PATCH /x HTTP/1.1\r\n", ClientKnownBy::RequestLine),
-            (
-                b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-                ClientKnownBy::ClientHello,
-            ),
+            (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", ClientKnownBy::ClientHello),
             (b"PRESENT", ClientKnownBy::HigherPort),
         ];
         for (bytes, by) in cases {
-            let expected = if by == ClientKnownBy::HigherPort {
-                Side::Low
-            } else {
-                Side::High
-            };
-            let events = [
-                event(Direction::ToClient, b"\0\0\0\x04\0\0\0\0\0"),
-                event(Direction::ToServer, bytes),
-            ];
+            let expected = if by == ClientKnownBy::HigherPort { Side::Low } else { Side::High };
+            let events =
+                [event(Direction::ToClient, b"\0\0\0\x04\0\0\0\0\0"), event(Direction::ToServer, bytes)];
             assert_eq!(tell_client(&events, low, ends), (expected, by));
         }
     }

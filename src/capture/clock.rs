@@ -37,11 +37,7 @@ impl Default for Resolution {
 impl From<u8> for Resolution {
     /// Reads the option's byte: the top bit chooses the base, the others are the exponent.
     fn from(option: u8) -> Self {
-        if option & 0x80 == 0 {
-            Self::Decimal(option)
-        } else {
-            Self::Binary(option & 0x7f)
-        }
+        if option & 0x80 == 0 { Self::Decimal(option) } else { Self::Binary(option & 0x7f) }
     }
 }
 
@@ -62,9 +58,9 @@ impl Clock {
             Resolution::Binary(exponent) => (units * SECOND) >> (exponent & 0x7f),
             Resolution::Decimal(exponent @ 0..=9) => units * 10_u128.pow(9 - u32::from(exponent)),
             // 64 bits have 20 digits: of units finer than 10^-29 seconds nothing is left.
-            Resolution::Decimal(exponent) => 10_u128
-                .checked_pow(u32::from(exponent) - 9)
-                .map_or(0, |unit| units / unit),
+            Resolution::Decimal(exponent) => {
+                10_u128.checked_pow(u32::from(exponent) - 9).map_or(0, |unit| units / unit)
+            }
         };
         // Both terms are below 2^94.
         let nanoseconds = nanoseconds.cast_signed() + i128::from(self.offset) * 1_000_000_000;
@@ -81,17 +77,13 @@ impl Clock {
             // Beyond these exponents 64 bits do not even reach two seconds after 1970.
             Resolution::Binary(exponent @ 0..=63) => Some((nanoseconds << exponent) / SECOND)
                 .filter(|_| nanoseconds.leading_zeros() >= u32::from(exponent)),
-            Resolution::Decimal(exponent @ 0..=9) => {
-                Some(nanoseconds / 10_u128.pow(9 - u32::from(exponent)))
+            Resolution::Decimal(exponent @ 0..=9) => Some(nanoseconds / 10_u128.pow(9 - u32::from(exponent))),
+            Resolution::Decimal(exponent) => {
+                10_u128.checked_pow(u32::from(exponent) - 9).and_then(|unit| nanoseconds.checked_mul(unit))
             }
-            Resolution::Decimal(exponent) => 10_u128
-                .checked_pow(u32::from(exponent) - 9)
-                .and_then(|unit| nanoseconds.checked_mul(unit)),
             Resolution::Binary(_) => None,
         };
-        units
-            .and_then(|units| u64::try_from(units).ok())
-            .unwrap_or(u64::MAX)
+        units.and_then(|units| u64::try_from(units).ok()).unwrap_or(u64::MAX)
     }
 }
 
@@ -127,18 +119,9 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let time = 1_792_345_678_123_456_789;
-        for (option, kept) in [
-            (0, 1_000_000_000),
-            (3, 1_000_000),
-            (6, 1_000),
-            (9, 1),
-            (10, 1),
-        ] {
+        for (option, kept) in [(0, 1_000_000_000), (3, 1_000_000), (6, 1_000), (9, 1), (10, 1)] {
             for offset in [0, 1_700_000_000, -5] {
-                let clock = Clock {
-                    resolution: option.into(),
-                    offset,
-                };
+                let clock = Clock { resolution: option.into(), offset };
                 let read = clock.nanoseconds(clock.units(time));
                 if option == 10 && offset != 1_700_000_000 {
                     assert!(read <= time);
@@ -147,18 +130,12 @@ mod tests {
                 }
             }
         }
-        let binary = Clock {
-            resolution: Resolution::Binary(30),
-            offset: 0,
-        };
+        let binary = Clock { resolution: Resolution::Binary(30), offset: 0 };
         let read = binary.nanoseconds(binary.units(time));
         assert!((time - 1..=time).contains(&read));
         for option in 0..=u8::MAX {
             assert_eq!(u8::from(Resolution::from(option)), option);
-            let clock = Clock {
-                resolution: option.into(),
-                offset: i64::MIN,
-            };
+            let clock = Clock { resolution: option.into(), offset: i64::MIN };
             clock.nanoseconds(clock.units(u64::MAX));
         }
     }

@@ -83,9 +83,7 @@ impl<'a> Conversation<'a> {
             return done
                 && !segment.rst
                 && !segment.payload.is_empty()
-                && stream
-                    .ahead(segment.sequence)
-                    .is_some_and(|ahead| ahead.abs() > STRAY);
+                && stream.ahead(segment.sequence).is_some_and(|ahead| ahead.abs() > STRAY);
         }
         if let Some(syn) = self.syns[this]
             && syn == segment.sequence
@@ -99,8 +97,8 @@ impl<'a> Conversation<'a> {
                     && self.syns[other].is_some()
                     && !self.opened
                     && !self.missing_start;
-                let belated = self.syns[this].is_none()
-                    && stream.origin() == Some(segment.sequence.wrapping_add(1));
+                let belated =
+                    self.syns[this].is_none() && stream.origin() == Some(segment.sequence.wrapping_add(1));
                 !crossing && !belated
             }
             Some(acknowledgment) => {
@@ -108,9 +106,7 @@ impl<'a> Conversation<'a> {
                     Some(origin) => origin == acknowledgment,
                     None => true,
                 };
-                let fits = stream
-                    .origin()
-                    .is_none_or(|origin| origin == segment.sequence.wrapping_add(1));
+                let fits = stream.origin().is_none_or(|origin| origin == segment.sequence.wrapping_add(1));
                 !answers || (self.missing_start && !fits)
             }
         }
@@ -193,11 +189,8 @@ impl<'a> Conversation<'a> {
         }
         let low = self.with_sink(Side::Low, Stream::finish);
         let high = self.with_sink(Side::High, Stream::finish);
-        let mut holes: Vec<Hole<'a>> = low
-            .into_iter()
-            .chain(high)
-            .filter(|hole| !hole.filled.is_empty())
-            .collect();
+        let mut holes: Vec<Hole<'a>> =
+            low.into_iter().chain(high).filter(|hole| !hole.filled.is_empty()).collect();
         if !holes.is_empty() {
             holes.sort_unstable_by_key(|hole| hole.event);
             self.fill(holes);
@@ -276,11 +269,7 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    fn with_sink<T>(
-        &mut self,
-        side: Side,
-        act: impl FnOnce(&mut Stream<'a>, &mut Sink<'_, 'a>) -> T,
-    ) -> T {
+    fn with_sink<T>(&mut self, side: Side, act: impl FnOnce(&mut Stream<'a>, &mut Sink<'_, 'a>) -> T) -> T {
         let [this, _] = side.both();
         let stream = &mut self.streams[this];
         let packet = stream.waiting_packet();
@@ -288,11 +277,7 @@ impl<'a> Conversation<'a> {
         let mut sink = Sink {
             time: self.time,
             packet: packet.unwrap_or(last),
-            direction: if side == self.client {
-                Direction::ToServer
-            } else {
-                Direction::ToClient
-            },
+            direction: if side == self.client { Direction::ToServer } else { Direction::ToClient },
             events: &mut self.events,
             notes: &mut self.notes,
             most_waiting: usize::MAX,
@@ -309,27 +294,14 @@ impl<'a> Conversation<'a> {
                 self.events.push(event);
                 continue;
             };
-            let FlowEvent {
-                time, direction, ..
-            } = event;
+            let FlowEvent { time, direction, .. } = event;
             let rest = |offset, end| match event.what {
-                What::Truncated { .. } => What::Truncated {
-                    offset,
-                    missing: end - offset,
-                },
-                _ => What::Gap {
-                    offset,
-                    length: end - offset,
-                },
+                What::Truncated { .. } => What::Truncated { offset, missing: end - offset },
+                _ => What::Gap { offset, length: end - offset },
             };
             let mut offset = hole.start;
             let mut put = |packet, what| {
-                self.events.push(FlowEvent {
-                    time,
-                    packet,
-                    direction,
-                    what,
-                });
+                self.events.push(FlowEvent { time, packet, direction, what });
             };
             for (start, piece) in hole.filled.into_pieces() {
                 if offset < start {
@@ -337,13 +309,7 @@ impl<'a> Conversation<'a> {
                 }
                 offset = start + piece.length();
                 if let Body::Bytes(bytes) = piece.body {
-                    put(
-                        piece.packet,
-                        What::Data {
-                            offset: start,
-                            bytes,
-                        },
-                    );
+                    put(piece.packet, What::Data { offset: start, bytes });
                 }
             }
             if offset < hole.end {
@@ -353,20 +319,11 @@ impl<'a> Conversation<'a> {
     }
 
     fn event(&mut self, side: Side, packet: u64, what: What<'a>) {
-        self.events.push(FlowEvent {
-            time: self.time,
-            packet,
-            direction: self.direction(side),
-            what,
-        });
+        self.events.push(FlowEvent { time: self.time, packet, direction: self.direction(side), what });
     }
 
     fn direction(&self, side: Side) -> Direction {
-        if side == self.client {
-            Direction::ToServer
-        } else {
-            Direction::ToClient
-        }
+        if side == self.client { Direction::ToServer } else { Direction::ToClient }
     }
 
     fn set_client(&mut self, client: Side) {

@@ -115,32 +115,18 @@ impl fmt::Display for CaptureError {
                 }
                 Ok(())
             }
-            Self::UnsupportedVersion {
-                offset,
-                major,
-                minor,
-            } => write!(
+            Self::UnsupportedVersion { offset, major, minor } => write!(
                 formatter,
                 "byte {offset}: a capture format of version {major}.{minor}, which is not known here"
             ),
-            Self::CutOff {
-                offset,
-                after_packet,
-                inside,
-                missing,
-            } => write!(
+            Self::CutOff { offset, after_packet, inside, missing } => write!(
                 formatter,
                 "the file is cut off: {inside} at byte {offset}, after packet {after_packet}, \
                  lacks at least {missing} bytes"
             ),
-            Self::Malformed {
-                offset,
-                after_packet,
-                what,
-            } => write!(
-                formatter,
-                "the file is damaged at byte {offset}, after packet {after_packet}: {what}"
-            ),
+            Self::Malformed { offset, after_packet, what } => {
+                write!(formatter, "the file is damaged at byte {offset}, after packet {after_packet}: {what}")
+            }
         }
     }
 }
@@ -152,15 +138,11 @@ impl fmt::Display for LooksLike {
         match self {
             Self::Empty => formatter.write_str("is empty"),
             Self::Compressed(program) => {
-                write!(
-                    formatter,
-                    "is compressed with {program}: decompress it first"
-                )
+                write!(formatter, "is compressed with {program}: decompress it first")
             }
-            Self::OtherCapture(format) => write!(
-                formatter,
-                "is a capture in the format of {format}: convert it with editcap first"
-            ),
+            Self::OtherCapture(format) => {
+                write!(formatter, "is a capture in the format of {format}: convert it with editcap first")
+            }
             Self::Text => formatter.write_str("is text: a capture is written with `tcpdump -w`"),
             Self::Unknown => formatter.write_str("is of no kind known here"),
         }
@@ -183,25 +165,18 @@ impl fmt::Display for Malformation {
         match self {
             Self::PacketLength(length) => write!(formatter, "a packet claims {length} bytes"),
             Self::BlockLength(length) => write!(formatter, "a block claims {length} bytes"),
-            Self::BlockTrailer { start, end } => write!(
-                formatter,
-                "a block of {start} bytes says at its end that it has {end}"
-            ),
+            Self::BlockTrailer { start, end } => {
+                write!(formatter, "a block of {start} bytes says at its end that it has {end}")
+            }
             Self::ByteOrder(bytes) => write!(
                 formatter,
                 "a section's byte-order magic is {:02x}{:02x}{:02x}{:02x}",
                 bytes[0], bytes[1], bytes[2], bytes[3]
             ),
             Self::BlockBody(kind) => {
-                write!(
-                    formatter,
-                    "the block of type {kind:#x} holds more than its length"
-                )
+                write!(formatter, "the block of type {kind:#x} holds more than its length")
             }
-            Self::NoSuchInterface {
-                interface,
-                described,
-            } => write!(
+            Self::NoSuchInterface { interface, described } => write!(
                 formatter,
                 "a packet of interface {interface}, of which the section describes {described}"
             ),
@@ -215,12 +190,8 @@ mod tests {
 
     #[test]
     fn an_error_says_where_and_what() {
-        let cut = CaptureError::CutOff {
-            offset: 1234,
-            after_packet: 17,
-            inside: Inside::Packet,
-            missing: 33,
-        };
+        let cut =
+            CaptureError::CutOff { offset: 1234, after_packet: 17, inside: Inside::Packet, missing: 33 };
         assert_eq!(
             cut.to_string(),
             "the file is cut off: the record at byte 1234, after packet 17, lacks at least 33 bytes"
@@ -237,10 +208,7 @@ mod tests {
         let interface = CaptureError::Malformed {
             offset: 48,
             after_packet: 0,
-            what: Malformation::NoSuchInterface {
-                interface: 2,
-                described: 1,
-            },
+            what: Malformation::NoSuchInterface { interface: 2, described: 1 },
         };
         assert_eq!(
             interface.to_string(),

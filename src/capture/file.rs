@@ -13,8 +13,7 @@
 //! compressed as a whole, which are named in the error.
 
 use pcap_parser::{
-    Linktype, PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_frame_modified,
-    parse_pcap_header,
+    Linktype, PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_frame_modified, parse_pcap_header,
 };
 
 use super::error::{CaptureError, Inside, LooksLike, Malformation};
@@ -168,18 +167,10 @@ impl Records {
         let Ok((_, header)) = parse_pcap_header(bytes) else {
             return Err(no_pcap_header(bytes));
         };
-        let PcapHeader {
-            version_major: major,
-            version_minor: minor,
-            network: Linktype(network),
-            ..
-        } = header;
+        let PcapHeader { version_major: major, version_minor: minor, network: Linktype(network), .. } =
+            header;
         if major != 2 {
-            return Err(CaptureError::UnsupportedVersion {
-                offset: 4,
-                major,
-                minor,
-            });
+            return Err(CaptureError::UnsupportedVersion { offset: 4, major, minor });
         }
         Ok(Self {
             shape: if header.is_modified_format() {
@@ -189,11 +180,7 @@ impl Records {
             } else {
                 Shape::Little
             },
-            unit: if header.is_nanosecond_precision() {
-                1
-            } else {
-                1_000
-            },
+            unit: if header.is_nanosecond_precision() { 1 } else { 1_000 },
             // The upper half holds the length of the frame check sequence, which the IP header's length cuts off.
             link: LinkType::from((network & 0xffff) as u16),
         })
@@ -215,9 +202,7 @@ impl Records {
         };
         let packet = Packet {
             number: 0,
-            timestamp: Some(
-                u64::from(record.ts_sec) * 1_000_000_000 + u64::from(record.ts_usec) * self.unit,
-            ),
+            timestamp: Some(u64::from(record.ts_sec) * 1_000_000_000 + u64::from(record.ts_usec) * self.unit),
             link: self.link,
             bytes: record.data,
             original_length: record.origlen,
@@ -267,10 +252,7 @@ fn no_pcap_header(bytes: &[u8]) -> CaptureError {
             missing: (PCAP_HEADER - bytes.len().min(PCAP_HEADER)) as u64,
         };
     }
-    CaptureError::NotACapture {
-        looks_like: looks_like(bytes),
-        first: bytes[..bytes.len().min(8)].to_vec(),
-    }
+    CaptureError::NotACapture { looks_like: looks_like(bytes), first: bytes[..bytes.len().min(8)].to_vec() }
 }
 
 fn looks_like(bytes: &[u8]) -> LooksLike {
@@ -282,14 +264,8 @@ fn looks_like(bytes: &[u8]) -> LooksLike {
         (&[0x04, 0x22, 0x4d, 0x18], LooksLike::Compressed("lz4")),
         (b"PK\x03\x04", LooksLike::Compressed("zip")),
         (b"snoop\0\0\0", LooksLike::OtherCapture("snoop")),
-        (
-            b"GMBU",
-            LooksLike::OtherCapture("Microsoft Network Monitor"),
-        ),
-        (
-            &[0xa1, 0xb2, 0xcd, 0x34],
-            LooksLike::OtherCapture("patched libpcap, big-endian"),
-        ),
+        (b"GMBU", LooksLike::OtherCapture("Microsoft Network Monitor")),
+        (&[0xa1, 0xb2, 0xcd, 0x34], LooksLike::OtherCapture("patched libpcap, big-endian")),
     ];
     if bytes.is_empty() {
         return LooksLike::Empty;
@@ -298,10 +274,7 @@ fn looks_like(bytes: &[u8]) -> LooksLike {
         return *kind;
     }
     let beginning = &bytes[..bytes.len().min(64)];
-    if beginning
-        .iter()
-        .all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~'))
-    {
+    if beginning.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')) {
         return LooksLike::Text;
     }
     LooksLike::Unknown
@@ -316,10 +289,7 @@ mod tests {
         let cases: [(&[u8], LooksLike); 5] = [
             (b"", LooksLike::Empty),
             (b"\x1f\x8b\x08\0\0\0\0\0", LooksLike::Compressed("gzip")),
-            (
-                b"12:00:01.5 IP 10.0.0.1.443 > 10.0.0.2.5000",
-                LooksLike::Text,
-            ),
+            (b"12:00:01.5 IP 10.0.0.1.443 > 10.0.0.2.5000", LooksLike::Text),
             (b"snoop\0\0\0\0\0\0\x02", LooksLike::OtherCapture("snoop")),
             (b"\x7fELF\x02\x01\x01\0\0", LooksLike::Unknown),
         ];
@@ -336,9 +306,8 @@ mod tests {
 
     #[test]
     fn a_record_too_long_to_be_true_is_damage_and_a_shorter_one_is_cut_off() {
-        let mut file = vec![
-            0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0,
-        ];
+        let mut file =
+            vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
         file.extend_from_slice(&[0; 8]);
         file.extend_from_slice(&100_u32.to_le_bytes());
         file.extend_from_slice(&100_u32.to_le_bytes());
@@ -346,22 +315,13 @@ mod tests {
         let cut = Packets::new(&file).unwrap().next().unwrap().unwrap_err();
         assert_eq!(
             cut,
-            CaptureError::CutOff {
-                offset: 24,
-                after_packet: 0,
-                inside: Inside::Packet,
-                missing: 40
-            }
+            CaptureError::CutOff { offset: 24, after_packet: 0, inside: Inside::Packet, missing: 40 }
         );
         file[32..36].copy_from_slice(&0x7000_0000_u32.to_le_bytes());
         let damage = Packets::new(&file).unwrap().next().unwrap().unwrap_err();
         assert!(matches!(
             damage,
-            CaptureError::Malformed {
-                offset: 24,
-                what: Malformation::PacketLength(0x7000_0000),
-                ..
-            }
+            CaptureError::Malformed { offset: 24, what: Malformation::PacketLength(0x7000_0000), .. }
         ));
     }
 
@@ -371,11 +331,7 @@ mod tests {
         file.extend_from_slice(&[0; 16]);
         assert_eq!(
             Packets::new(&file).unwrap_err(),
-            CaptureError::UnsupportedVersion {
-                offset: 4,
-                major: 3,
-                minor: 1
-            }
+            CaptureError::UnsupportedVersion { offset: 4, major: 3, minor: 1 }
         );
     }
 }

@@ -36,23 +36,20 @@ pub struct Flow<'a> {
 impl Flow<'_> {
     /// The bytes of one direction with their offsets in its stream, as captured and in order.
     pub fn data(&self, direction: Direction) -> impl Iterator<Item = (u64, &[u8])> {
-        self.events
-            .iter()
-            .filter(move |event| event.direction == direction)
-            .filter_map(|event| match &event.what {
-                What::Data { offset, bytes } => Some((*offset, &bytes[..])),
-                _ => None,
-            })
+        self.events.iter().filter(move |event| event.direction == direction).filter_map(|event| match &event
+            .what
+        {
+            What::Data { offset, bytes } => Some((*offset, &bytes[..])),
+            _ => None,
+        })
     }
 
     /// Whether the capture has this conversation from its first byte on, without gaps.
     pub fn is_complete(&self) -> bool {
-        !self.events.iter().any(|event| {
-            matches!(
-                event.what,
-                What::MissingStart | What::Gap { .. } | What::Truncated { .. }
-            )
-        })
+        !self
+            .events
+            .iter()
+            .any(|event| matches!(event.what, What::MissingStart | What::Gap { .. } | What::Truncated { .. }))
     }
 }
 
@@ -204,10 +201,7 @@ impl fmt::Display for What<'_> {
                 write!(formatter, "{length} bytes at {offset} not captured")
             }
             Self::Truncated { offset, missing } => {
-                write!(
-                    formatter,
-                    "{missing} bytes at {offset} cut off by the snapshot length"
-                )
+                write!(formatter, "{missing} bytes at {offset} cut off by the snapshot length")
             }
             Self::End => formatter.write_str("end"),
             Self::Reset => formatter.write_str("reset"),
@@ -221,27 +215,10 @@ mod tests {
 
     #[test]
     fn an_event_reads_as_a_line() {
-        let event = |what| FlowEvent {
-            time: 17_906_042,
-            packet: 20,
-            direction: Direction::ToClient,
-            what,
-        };
-        let gap = What::Gap {
-            offset: 161,
-            length: 21,
-        };
-        assert_eq!(
-            event(gap).to_string(),
-            "17.906 ms < 21 bytes at 161 not captured (packet 20)"
-        );
-        let data = What::Data {
-            offset: 0,
-            bytes: Cow::Borrowed(b"PRI"),
-        };
-        assert_eq!(
-            event(data).to_string(),
-            "17.906 ms < 3 bytes at 0 (packet 20)"
-        );
+        let event = |what| FlowEvent { time: 17_906_042, packet: 20, direction: Direction::ToClient, what };
+        let gap = What::Gap { offset: 161, length: 21 };
+        assert_eq!(event(gap).to_string(), "17.906 ms < 21 bytes at 161 not captured (packet 20)");
+        let data = What::Data { offset: 0, bytes: Cow::Borrowed(b"PRI") };
+        assert_eq!(event(data).to_string(), "17.906 ms < 3 bytes at 0 (packet 20)");
     }
 }

@@ -69,12 +69,7 @@ impl<'a> Fragments<'a> {
         passed_over: &mut PassedOver,
     ) -> Option<Whole> {
         self.give_up_old(packet, passed_over);
-        let Carried {
-            protocol,
-            payload,
-            length,
-            ..
-        } = datagram.carried;
+        let Carried { protocol, payload, length, .. } = datagram.carried;
         if payload.len() < length {
             passed_over.count(PassedKind::FragmentUnfinished, 1);
             return None;
@@ -139,10 +134,7 @@ impl<'a> Fragments<'a> {
                 break;
             }
             self.by_age.pop_front();
-            if self
-                .datagrams
-                .get(&key)
-                .is_some_and(|partial| partial.first_packet == first_packet)
+            if self.datagrams.get(&key).is_some_and(|partial| partial.first_packet == first_packet)
                 && let Some(partial) = self.datagrams.remove(&key)
             {
                 passed_over.count(PassedKind::FragmentUnfinished, partial.packets);
@@ -208,21 +200,10 @@ mod tests {
         let datagram = Datagram {
             source: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
             destination: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
-            carried: Carried {
-                protocol: ip_number::TCP,
-                payload,
-                length: payload.len(),
-                fragment: None,
-            },
+            carried: Carried { protocol: ip_number::TCP, payload, length: payload.len(), fragment: None },
         };
-        let fragment = Fragment {
-            identification,
-            offset,
-            more,
-        };
-        fragments
-            .add(&datagram, fragment, packet, passed_over)
-            .map(|whole| whole.payload)
+        let fragment = Fragment { identification, offset, more };
+        fragments.add(&datagram, fragment, packet, passed_over).map(|whole| whole.payload)
     }
 
     #[test]
@@ -270,20 +251,11 @@ mod tests {
         let mut held = Fragments::default();
         for identification in 0..5_000 {
             let packet = u64::from(identification) + 1;
-            add(
-                &mut held,
-                &mut passed,
-                packet,
-                (identification, 0, true),
-                &bytes,
-            );
+            add(&mut held, &mut passed, packet, (identification, 0, true), &bytes);
             assert!(held.datagrams.len() <= MOST_DATAGRAMS && held.by_age.len() <= MOST_DATAGRAMS);
         }
         let late = 5_000 + PATIENCE;
-        assert_eq!(
-            add(&mut held, &mut passed, late, (4_998, 8, false), &bytes),
-            None
-        );
+        assert_eq!(add(&mut held, &mut passed, late, (4_998, 8, false), &bytes), None);
         assert_eq!(held.datagrams.len(), 2);
         assert!(add(&mut held, &mut passed, late, (4_999, 8, false), &bytes).is_some());
     }

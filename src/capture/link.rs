@@ -111,10 +111,7 @@ pub(super) fn network(link: LinkType, bytes: &[u8]) -> Result<&[u8], PassedKind>
         }
         LinkType::LinuxCooked => {
             let (header, rest) = bytes.split_first_chunk::<16>().ok_or(cut)?;
-            ether(
-                EtherType(u16::from_be_bytes([header[14], header[15]])),
-                rest,
-            )
+            ether(EtherType(u16::from_be_bytes([header[14], header[15]])), rest)
         }
         LinkType::LinuxCooked2 => {
             let (header, rest) = bytes.split_first_chunk::<20>().ok_or(cut)?;
@@ -131,8 +128,7 @@ fn ether(kind: EtherType, bytes: &[u8]) -> Result<&[u8], PassedKind> {
     | ether_type::PROVIDER_BRIDGING
     | ether_type::VLAN_DOUBLE_TAGGED_FRAME = kind
     {
-        let tag =
-            SingleVlanHeaderSlice::from_slice(rest).map_err(|_| PassedKind::HeaderCutShort)?;
+        let tag = SingleVlanHeaderSlice::from_slice(rest).map_err(|_| PassedKind::HeaderCutShort)?;
         kind = tag.ether_type();
         rest = &rest[tag.slice().len()..];
     }
@@ -150,9 +146,7 @@ fn of_family(family: u32, bytes: &[u8]) -> Result<&[u8], PassedKind> {
     match family {
         2 | 10 | 24 | 28 | 30 => Ok(bytes),
         // Not an EtherType, but what stands in its place; longer ones do not exist.
-        other => Err(PassedKind::Network(
-            u16::try_from(other).unwrap_or(u16::MAX),
-        )),
+        other => Err(PassedKind::Network(u16::try_from(other).unwrap_or(u16::MAX))),
     }
 }
 
@@ -181,14 +175,8 @@ mod tests {
         assert_eq!(network(LinkType::Ethernet, &frame), Err(PassedKind::Arp));
         frame[24] = 0x88;
         frame[25] = 0xcc;
-        assert_eq!(
-            network(LinkType::Ethernet, &frame),
-            Err(PassedKind::Network(0x88cc))
-        );
-        assert_eq!(
-            network(LinkType::Ethernet, &frame[..20]),
-            Err(PassedKind::HeaderCutShort)
-        );
+        assert_eq!(network(LinkType::Ethernet, &frame), Err(PassedKind::Network(0x88cc)));
+        assert_eq!(network(LinkType::Ethernet, &frame[..20]), Err(PassedKind::HeaderCutShort));
     }
 
     #[test]
@@ -200,9 +188,6 @@ mod tests {
             assert_eq!(network(LinkType::Loop, &big), Ok(&[][..]));
             assert!(network(LinkType::Loop, &little).is_err());
         }
-        assert_eq!(
-            network(LinkType::Null, &[7, 0, 0, 0]),
-            Err(PassedKind::Network(7))
-        );
+        assert_eq!(network(LinkType::Null, &[7, 0, 0, 0]), Err(PassedKind::Network(7)));
     }
 }

@@ -71,12 +71,7 @@ pub(super) fn extensions(
     payload: &[u8],
     length: usize,
 ) -> Result<Carried<'_>, PassedKind> {
-    let mut carried = Carried {
-        protocol,
-        payload,
-        length,
-        fragment: None,
-    };
+    let mut carried = Carried { protocol, payload, length, fragment: None };
     loop {
         // A header that is not whole was cut by the snapshot length, or never fitted into the packet.
         let cut = if carried.payload.len() < carried.length {
@@ -97,8 +92,7 @@ pub(super) fn extensions(
                 (header.slice().len(), header.next_header())
             }
             ip_number::IPV6_FRAG => {
-                let header =
-                    Ipv6FragmentHeaderSlice::from_slice(carried.payload).map_err(|_| cut)?;
+                let header = Ipv6FragmentHeaderSlice::from_slice(carried.payload).map_err(|_| cut)?;
                 if header.is_fragmenting_payload() {
                     carried.fragment = Some(Fragment {
                         identification: header.identification(),
@@ -131,12 +125,7 @@ fn version_4(bytes: &[u8], wire_length: usize) -> Result<Datagram<'_>, PassedKin
         stated => stated,
     };
     let (payload, length) = payload(bytes, header_length, length)?;
-    let mut carried = Carried {
-        protocol: header.protocol(),
-        payload,
-        length,
-        fragment: None,
-    };
+    let mut carried = Carried { protocol: header.protocol(), payload, length, fragment: None };
     if header.is_fragmenting_payload() {
         carried.fragment = Some(Fragment {
             identification: u32::from(header.identification()),
@@ -184,9 +173,7 @@ mod tests {
     use super::*;
 
     fn version_4_header(total_length: u16) -> Vec<u8> {
-        let mut bytes = vec![
-            0x45, 0, 0, 0, 0, 7, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
-        ];
+        let mut bytes = vec![0x45, 0, 0, 0, 0, 7, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
         bytes[2..4].copy_from_slice(&total_length.to_be_bytes());
         bytes
     }
@@ -225,11 +212,7 @@ mod tests {
         let fragment = [60, 0, 0x05, 0xa9, 0, 0, 0, 9, 44, 0xff, 1, 2];
         let carried = extensions(ip_number::IPV6_FRAG, &fragment, fragment.len()).unwrap();
         assert_eq!(carried.payload, [44, 0xff, 1, 2]);
-        let expected = Fragment {
-            identification: 9,
-            offset: 0x5a8,
-            more: true,
-        };
+        let expected = Fragment { identification: 9, offset: 0x5a8, more: true };
         assert_eq!(carried.fragment, Some(expected));
     }
 
@@ -237,21 +220,9 @@ mod tests {
     fn headers_that_do_not_fit_are_told_apart_from_headers_cut_off() {
         assert_eq!(datagram(&[], 40), Err(PassedKind::HeaderCutShort));
         assert_eq!(datagram(&[0x50; 40], 40), Err(PassedKind::Malformed));
-        assert_eq!(
-            datagram(&version_4_header(60)[..12], 60),
-            Err(PassedKind::HeaderCutShort)
-        );
-        assert_eq!(
-            datagram(&version_4_header(19), 60),
-            Err(PassedKind::Malformed)
-        );
-        assert_eq!(
-            extensions(ip_number::IPV6_ROUTE, &[6, 9, 0, 0], 4),
-            Err(PassedKind::Malformed)
-        );
-        assert_eq!(
-            extensions(ip_number::IPV6_ROUTE, &[6, 9, 0, 0], 88),
-            Err(PassedKind::HeaderCutShort)
-        );
+        assert_eq!(datagram(&version_4_header(60)[..12], 60), Err(PassedKind::HeaderCutShort));
+        assert_eq!(datagram(&version_4_header(19), 60), Err(PassedKind::Malformed));
+        assert_eq!(extensions(ip_number::IPV6_ROUTE, &[6, 9, 0, 0], 4), Err(PassedKind::Malformed));
+        assert_eq!(extensions(ip_number::IPV6_ROUTE, &[6, 9, 0, 0], 88), Err(PassedKind::HeaderCutShort));
     }
 }

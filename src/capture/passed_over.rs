@@ -101,10 +101,7 @@ mod tests {
         assert_eq!(passed.packets(PassedKind::Udp), 3);
         assert_eq!(passed.packets(PassedKind::Transport(50)), 0);
         assert_eq!(passed.total(), 4);
-        let said: Vec<String> = passed
-            .kinds()
-            .map(|(kind, count)| format!("{count} {kind}"))
-            .collect();
+        let said: Vec<String> = passed.kinds().map(|(kind, count)| format!("{count} {kind}")).collect();
         assert_eq!(said, ["3 UDP", "1 IP protocol 47"]);
     }
 }

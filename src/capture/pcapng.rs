@@ -10,8 +10,7 @@
 
 use pcap_parser::traits::PcapNGPacketBlock;
 use pcap_parser::{
-    Block, InterfaceDescriptionBlock, OptionCode, SectionHeaderBlock, parse_block_be,
-    parse_block_le,
+    Block, InterfaceDescriptionBlock, OptionCode, SectionHeaderBlock, parse_block_be, parse_block_le,
 };
 
 use super::clock::Clock;
@@ -81,11 +80,7 @@ impl Section {
         offset: u64,
         after_packet: u64,
     ) -> Result<(usize, Step<'a>), CaptureError> {
-        let malformed = |what| CaptureError::Malformed {
-            offset,
-            after_packet,
-            what,
-        };
+        let malformed = |what| CaptureError::Malformed { offset, after_packet, what };
         let block = match self.frame(rest) {
             Ok(block) => block,
             Err(Unframed::Malformed(what)) => return Err(malformed(what)),
@@ -100,40 +95,24 @@ impl Section {
         };
         let kind = self.number(block, 0);
         if matches!(kind, SECTION | INTERFACE | SIMPLE | ENHANCED | SECRETS) {
-            let parsed = if self.big_endian {
-                parse_block_be(block)
-            } else {
-                parse_block_le(block)
-            };
+            let parsed = if self.big_endian { parse_block_be(block) } else { parse_block_le(block) };
             let Ok((_, parsed)) = parsed else {
                 return Err(malformed(Malformation::BlockBody(kind)));
             };
-            return self
-                .parsed(&parsed)
-                .map(|step| (block.len(), step))
-                .map_err(|failure| match failure {
-                    Failure::Malformed(what) => malformed(what),
-                    Failure::Version { major, minor } => CaptureError::UnsupportedVersion {
-                        offset: offset + 12,
-                        major,
-                        minor,
-                    },
-                });
+            return self.parsed(&parsed).map(|step| (block.len(), step)).map_err(|failure| match failure {
+                Failure::Malformed(what) => malformed(what),
+                Failure::Version { major, minor } => {
+                    CaptureError::UnsupportedVersion { offset: offset + 12, major, minor }
+                }
+            });
         }
-        let step = if kind == OBSOLETE {
-            self.obsolete(block).map_err(malformed)?
-        } else {
-            Step::PassedOver
-        };
+        let step = if kind == OBSOLETE { self.obsolete(block).map_err(malformed)? } else { Step::PassedOver };
         Ok((block.len(), step))
     }
 
     /// The block's bytes, from its type to the repeated length.
     fn frame<'a>(&mut self, rest: &'a [u8]) -> Result<&'a [u8], Unframed> {
-        let missing = |kind, wanted: usize| Unframed::Missing {
-            kind,
-            missing: (wanted - rest.len()) as u64,
-        };
+        let missing = |kind, wanted: usize| Unframed::Missing { kind, missing: (wanted - rest.len()) as u64 };
         if rest.len() < 12 {
             return Err(missing(None, 12));
         }
@@ -154,10 +133,7 @@ impl Section {
         }
         let end = self.number(rest, length - 4);
         if start != end {
-            return Err(Unframed::Malformed(Malformation::BlockTrailer {
-                start,
-                end,
-            }));
+            return Err(Unframed::Malformed(Malformation::BlockTrailer { start, end }));
         }
         Ok(&rest[..length])
     }
@@ -169,8 +145,7 @@ impl Section {
                 Ok(Step::Structure)
             }
             Block::InterfaceDescription(description) => {
-                self.interfaces
-                    .push(Interface::new(description, self.big_endian));
+                self.interfaces.push(Interface::new(description, self.big_endian));
                 Ok(Step::Structure)
             }
             Block::EnhancedPacket(packet) => {
@@ -210,10 +185,7 @@ impl Section {
     fn begin(&mut self, header: &SectionHeaderBlock<'_>) -> Result<(), Failure> {
         self.interfaces.clear();
         if header.major_version != 1 {
-            return Err(Failure::Version {
-                major: header.major_version,
-                minor: header.minor_version,
-            });
+            return Err(Failure::Version { major: header.major_version, minor: header.minor_version });
         }
         Ok(())
     }
@@ -255,19 +227,12 @@ impl Section {
     }
 
     fn no_such_interface(&self, interface: u32) -> Malformation {
-        Malformation::NoSuchInterface {
-            interface,
-            described: self.interfaces.len(),
-        }
+        Malformation::NoSuchInterface { interface, described: self.interfaces.len() }
     }
 
     fn number(&self, bytes: &[u8], at: usize) -> u32 {
         let field = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-        if self.big_endian {
-            u32::from_be_bytes(field)
-        } else {
-            u32::from_le_bytes(field)
-        }
+        if self.big_endian { u32::from_be_bytes(field) } else { u32::from_le_bytes(field) }
     }
 }
 

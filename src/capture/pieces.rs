@@ -101,8 +101,7 @@ impl<'a> Pieces<'a> {
                 Body::Bytes(held) => {
                     let common = start.max(offset)..end.min(piece_end);
                     laid.known += common.end - common.start;
-                    laid.conflict |=
-                        within(held, offset, &common) != within(&bytes, start, &common);
+                    laid.conflict |= within(held, offset, &common) != within(&bytes, start, &common);
                     if free < offset {
                         laid.new += offset - free;
                         self.insert(free, part(&bytes, index(start, &(free..offset))), packet);
@@ -149,10 +148,7 @@ impl<'a> Pieces<'a> {
         let first = before
             .filter(|(offset, piece)| *offset + piece.length() > range.start)
             .map_or(range.start, |(offset, _)| *offset);
-        self.held
-            .range(first..range.end)
-            .map(|(offset, _)| *offset)
-            .collect()
+        self.held.range(first..range.end).map(|(offset, _)| *offset).collect()
     }
 
     fn insert(&mut self, start: u64, bytes: Cow<'a, [u8]>, packet: u64) {
@@ -240,24 +236,11 @@ mod tests {
         assert_eq!(lay(&mut pieces, 10, b"ab", 1).new, 2);
         assert_eq!(lay(&mut pieces, 14, b"ef", 2).new, 2);
         let laid = lay(&mut pieces, 8, b"yzabcdeXgh", 3);
-        let expected = Laid {
-            new: 6,
-            known: 4,
-            conflict: true,
-        };
+        let expected = Laid { new: 6, known: 4, conflict: true };
         assert_eq!(laid, expected);
         let again = lay(&mut pieces, 11, b"bcd", 4);
         assert_eq!((again.new, again.conflict), (0, false));
-        assert_eq!(
-            shown(pieces),
-            [
-                "8 yz (3)",
-                "10 ab (1)",
-                "12 cd (3)",
-                "14 ef (2)",
-                "16 gh (3)"
-            ]
-        );
+        assert_eq!(shown(pieces), ["8 yz (3)", "10 ab (1)", "12 cd (3)", "14 ef (2)", "16 gh (3)"]);
     }
 
     #[test]
@@ -270,10 +253,7 @@ mod tests {
         assert_eq!(lay(&mut pieces, 4, b"efg", 3).new, 3);
         assert_eq!(lay(&mut pieces, 9, b"jk", 4).new, 2);
         assert_eq!(pieces.end(), Some(11));
-        assert_eq!(
-            shown(pieces),
-            ["0 ab (1)", "2 -2 (1)", "4 efg (3)", "7 -2 (1)", "9 jk (4)"]
-        );
+        assert_eq!(shown(pieces), ["0 ab (1)", "2 -2 (1)", "4 efg (3)", "7 -2 (1)", "9 jk (4)"]);
         let mut pieces = Pieces::default();
         lay(&mut pieces, 5, b"f", 1);
         assert_eq!(pieces.lay_missing(2..9, 2), 3, "only up to the next piece");

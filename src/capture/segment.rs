@@ -50,11 +50,7 @@ pub(super) struct Segments<'a> {
 
 impl<'a> Segments<'a> {
     /// The segment in this packet, or the one that this packet's fragment completes. What is passed over is counted.
-    pub(super) fn read(
-        &mut self,
-        packet: &Packet<'a>,
-        passed_over: &mut PassedOver,
-    ) -> Option<Segment<'a>> {
+    pub(super) fn read(&mut self, packet: &Packet<'a>, passed_over: &mut PassedOver) -> Option<Segment<'a>> {
         match self.read_packet(packet, passed_over) {
             Ok(segment) => segment,
             Err(kind) => {
@@ -86,18 +82,12 @@ impl<'a> Segments<'a> {
             if carried.protocol != ip_number::TCP && !carried.protocol.is_ipv6_ext_header_value() {
                 return Err(other_than_tcp(carried.protocol));
             }
-            let whole = self
-                .fragments
-                .add(&datagram, fragment, packet.number, passed_over);
+            let whole = self.fragments.add(&datagram, fragment, packet.number, passed_over);
             let Some(whole) = whole else {
                 return Ok(None);
             };
-            let Carried {
-                protocol,
-                payload,
-                fragment: None,
-                ..
-            } = extensions(whole.protocol, &whole.payload, whole.payload.len())?
+            let Carried { protocol, payload, fragment: None, .. } =
+                extensions(whole.protocol, &whole.payload, whole.payload.len())?
             else {
                 return Err(PassedKind::Malformed);
             };
@@ -116,9 +106,7 @@ impl<'a> Segments<'a> {
         let header = tcp_header(carried.payload, carried.length)?;
         let payload = carried.payload.get(header.length..).unwrap_or_default();
         let missing = carried.length - header.length - payload.len();
-        header
-            .segment(addresses, Cow::Borrowed(payload), missing as u32)
-            .map(Some)
+        header.segment(addresses, Cow::Borrowed(payload), missing as u32).map(Some)
     }
 }
 
@@ -140,11 +128,7 @@ const ACK: u8 = 0x10;
 
 fn tcp_header(bytes: &[u8], length: usize) -> Result<Header, PassedKind> {
     let Some(fixed) = bytes.first_chunk::<20>() else {
-        return Err(if bytes.len() < length {
-            PassedKind::HeaderCutShort
-        } else {
-            PassedKind::Malformed
-        });
+        return Err(if bytes.len() < length { PassedKind::HeaderCutShort } else { PassedKind::Malformed });
     };
     let short = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
     let long = |at: usize| u32::from(short(at)) << 16 | u32::from(short(at + 2));
@@ -204,13 +188,7 @@ mod tests {
     use crate::capture::link::LinkType;
 
     fn packet(bytes: &[u8], original_length: u32) -> Packet<'_> {
-        Packet {
-            number: 1,
-            timestamp: Some(0),
-            link: LinkType::Raw,
-            bytes,
-            original_length,
-        }
+        Packet { number: 1, timestamp: Some(0), link: LinkType::Raw, bytes, original_length }
     }
 
     fn read<'a>(packet: &Packet<'a>) -> Result<Option<Segment<'a>>, PassedKind> {
@@ -218,12 +196,8 @@ mod tests {
     }
 
     fn syn_with_options() -> Vec<u8> {
-        let mut bytes = vec![
-            0x45, 0, 0, 65, 0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
-        ];
-        bytes.extend_from_slice(&[
-            0x1f, 0x90, 0, 80, 0, 0, 1, 0, 0, 0, 0, 0, 0xa0, 2, 0xff, 0xff,
-        ]);
+        let mut bytes = vec![0x45, 0, 0, 65, 0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        bytes.extend_from_slice(&[0x1f, 0x90, 0, 80, 0, 0, 1, 0, 0, 0, 0, 0, 0xa0, 2, 0xff, 0xff]);
         bytes.extend_from_slice(&[0; 4 + 20]);
         bytes.extend_from_slice(b"hello");
         bytes
@@ -241,10 +215,7 @@ mod tests {
             let cut = read(&packet(&bytes[..captured], 65)).unwrap().unwrap();
             assert_eq!((&cut.payload[..], cut.missing), (payload, missing));
         }
-        assert_eq!(
-            read(&packet(&bytes[..39], 65)),
-            Err(PassedKind::HeaderCutShort)
-        );
+        assert_eq!(read(&packet(&bytes[..39], 65)), Err(PassedKind::HeaderCutShort));
     }
 
     #[test]
@@ -259,11 +230,9 @@ mod tests {
     #[test]
     fn what_is_not_tcp_is_told_by_its_protocol() {
         let mut bytes = syn_with_options();
-        for (protocol, kind) in [
-            (17, PassedKind::Udp),
-            (1, PassedKind::Icmp),
-            (132, PassedKind::Transport(132)),
-        ] {
+        for (protocol, kind) in
+            [(17, PassedKind::Udp), (1, PassedKind::Icmp), (132, PassedKind::Transport(132))]
+        {
             bytes[9] = protocol;
             assert_eq!(read(&packet(&bytes, 65)), Err(kind));
             bytes[6] = 0x20;

@@ -80,12 +80,7 @@ pub(super) struct Sink<'s, 'a> {
 
 impl<'a> Sink<'_, 'a> {
     pub(super) fn event(&mut self, packet: u64, what: What<'a>) {
-        self.events.push(FlowEvent {
-            time: self.time,
-            packet,
-            direction: self.direction,
-            what,
-        });
+        self.events.push(FlowEvent { time: self.time, packet, direction: self.direction, what });
     }
 }
 
@@ -112,10 +107,7 @@ impl<'a> Stream<'a> {
 
     /// How far a sequence number is ahead of what is expected next.
     pub(super) fn ahead(&self, sequence: u32) -> Option<i64> {
-        let expected = self
-            .origin?
-            .wrapping_add(self.next as u32)
-            .wrapping_add(u32::from(self.ended));
+        let expected = self.origin?.wrapping_add(self.next as u32).wrapping_add(u32::from(self.ended));
         Some(i64::from(sequence.wrapping_sub(expected).cast_signed()))
     }
 
@@ -241,11 +233,7 @@ impl<'a> Stream<'a> {
             laid.new += self.waiting.lay_missing(missing_start..end, sink.packet);
         }
 
-        let repeats = if start == end {
-            repeated_fin
-        } else {
-            laid.new == 0
-        };
+        let repeats = if start == end { repeated_fin } else { laid.new == 0 };
         sink.notes.retransmissions += u32::from(repeats);
         sink.notes.overlaps += u32::from(laid.new > 0 && laid.known > 0);
         sink.notes.conflicts += u32::from(laid.conflict);
@@ -297,8 +285,7 @@ impl<'a> Stream<'a> {
             }
             let common = start.max(offset)..end.min(offset + held.len() as u64);
             laid.known += common.end - common.start;
-            laid.conflict |=
-                within(held, offset, &common) != within(&arrival.bytes, start, &common);
+            laid.conflict |= within(held, offset, &common) != within(&arrival.bytes, start, &common);
         }
         laid
     }
@@ -384,13 +371,7 @@ impl<'a> Stream<'a> {
     }
 
     fn hole(&mut self, start: u64, event: usize, proven: u64) {
-        self.holes.push(Hole {
-            event,
-            start,
-            end: self.next,
-            filled: Pieces::default(),
-            proven,
-        });
+        self.holes.push(Hole { event, start, end: self.next, filled: Pieces::default(), proven });
     }
 }
 

@@ -24,10 +24,7 @@ pub(super) const MOST_WAITING_OVERALL: usize = 128 << 20;
 pub(super) struct Conversations<'a> {
     /// The conversation that each pair of ends is having now. The lower end comes first.
     current: BTreeMap<[SocketAddr; 2], usize>,
-    #[expect(
-        clippy::vec_box,
-        reason = "conversations are large, and a growing list holds its items twice"
-    )]
+    #[expect(clippy::vec_box, reason = "conversations are large, and a growing list holds its items twice")]
     all: Vec<Box<Conversation<'a>>>,
     /// Packets of one conversation mostly come in a row.
     last: Option<([SocketAddr; 2], usize)>,
@@ -44,22 +41,13 @@ pub(super) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            stream: MOST_WAITING,
-            overall: MOST_WAITING_OVERALL,
-        }
+        Self { stream: MOST_WAITING, overall: MOST_WAITING_OVERALL }
     }
 }
 
 impl<'a> Conversations<'a> {
     pub(super) fn new(limits: Limits) -> Self {
-        Self {
-            current: BTreeMap::new(),
-            all: Vec::new(),
-            last: None,
-            waiting: 0,
-            limits,
-        }
+        Self { current: BTreeMap::new(), all: Vec::new(), last: None, waiting: 0, limits }
     }
 
     /// Takes in a segment, with its packet's number and time.
@@ -111,8 +99,7 @@ impl<'a> Conversations<'a> {
             self.all[index].close();
         }
         let index = self.all.len();
-        self.all
-            .push(Box::new(Conversation::new(ends, side, segment, timestamp)));
+        self.all.push(Box::new(Conversation::new(ends, side, segment, timestamp)));
         self.current.insert(ends, index);
         self.last = Some((ends, index));
         index
@@ -130,24 +117,14 @@ mod tests {
         let client = SocketAddr::from(([10, 0, 0, 1], port));
         let server = SocketAddr::from(([10, 0, 0, 2], 443));
         let mut plan = Plan::new(client, server, 0);
-        plan.open()
-            .send(Direction::ToServer, &[7; 2_000], 100)
-            .lose(4);
+        plan.open().send(Direction::ToServer, &[7; 2_000], 100).lose(4);
         plan
     }
 
     /// The packet at which each flow's gap was declared.
     fn gaps(capture: &Capture<'_>) -> Vec<u64> {
         let events = capture.flows.iter().flat_map(|flow| &flow.events);
-        let gaps = events.filter(|event| {
-            matches!(
-                event.what,
-                What::Gap {
-                    offset: 100,
-                    length: 100
-                }
-            )
-        });
+        let gaps = events.filter(|event| matches!(event.what, What::Gap { offset: 100, length: 100 }));
         gaps.map(|event| event.packet).collect()
     }
 
@@ -156,16 +133,10 @@ mod tests {
         let file = write(&Layout::new(LinkType::Raw), &[lossy(1)]);
         // Each segment counts 228 bytes: the sixth after the gap is too much.
         for (stream, expected) in [(5 * 228, 10), (0, 5), (usize::MAX, 5)] {
-            let limits = Limits {
-                stream,
-                overall: usize::MAX,
-            };
+            let limits = Limits { stream, overall: usize::MAX };
             let capture = read_within(&file, limits).unwrap();
             assert_eq!(gaps(&capture), [expected], "{stream}");
-            let sum: usize = capture.flows[0]
-                .data(Direction::ToServer)
-                .map(|(_, bytes)| bytes.len())
-                .sum();
+            let sum: usize = capture.flows[0].data(Direction::ToServer).map(|(_, bytes)| bytes.len()).sum();
             assert_eq!(sum, 1_900);
         }
     }
@@ -174,10 +145,7 @@ mod tests {
     fn what_waits_in_all_streams_is_bounded() {
         let plans: Vec<_> = (1..=4).map(lossy).collect();
         let file = write(&Layout::new(LinkType::Raw), &plans);
-        let limits = Limits {
-            stream: usize::MAX,
-            overall: 10 * 228,
-        };
+        let limits = Limits { stream: usize::MAX, overall: 10 * 228 };
         let gaps = gaps(&read_within(&file, limits).unwrap());
         // The four take turns, and from packet 17 on each segment waits. The eleventh to wait is the third flow's at 27; then
         // eight wait, and the next eleventh is the second's; in the end the last flow has ten for itself.

@@ -166,9 +166,7 @@ impl Answers {
             return None;
         }
         match http1::ResponseHead::parse(&self.head, HeadLimits::default()) {
-            http1::Parsed::Complete { head, length }
-                if head.status != 101 && head.status / 100 == 1 =>
-            {
+            http1::Parsed::Complete { head, length } if head.status != 101 && head.status / 100 == 1 => {
                 let _ = self.head.split_to(length);
                 self.next_head()
             }
@@ -188,12 +186,10 @@ impl Answers {
     fn stop(&mut self) {
         let rest = std::mem::replace(&mut self.frames, FrameReader::new(0)).into_buffered();
         self.protocol = Protocol::Http1;
-        self.http1_status = Some(
-            match http1::ResponseHead::parse(&rest, HeadLimits::default()) {
-                http1::Parsed::Complete { head, .. } => head.status,
-                http1::Parsed::Partial | http1::Parsed::Invalid(_) => 0,
-            },
-        );
+        self.http1_status = Some(match http1::ResponseHead::parse(&rest, HeadLimits::default()) {
+            http1::Parsed::Complete { head, .. } => head.status,
+            http1::Parsed::Partial | http1::Parsed::Invalid(_) => 0,
+        });
     }
 
     fn frame(&mut self, frame: &RawFrame) -> Option<Answer> {
@@ -226,46 +222,20 @@ impl Answers {
                 Some(Answer::PingAck)
             }
             Frame::Ping { ack: false, opaque } => Some(Answer::Ping(opaque)),
-            Frame::GoAway {
-                last_stream,
-                code,
-                debug,
-            } => {
-                self.goaway.get_or_insert(GoAway {
-                    last: last_stream,
-                    code,
-                    debug,
-                });
+            Frame::GoAway { last_stream, code, debug } => {
+                self.goaway.get_or_insert(GoAway { last: last_stream, code, debug });
                 Some(Answer::GoAway)
             }
-            Frame::Headers {
-                stream,
-                fragment,
-                end_stream,
-                end_headers,
-                ..
-            } => {
+            Frame::Headers { stream, fragment, end_stream, end_headers, .. } => {
                 let bytes = BytesMut::from(fragment.as_ref());
-                self.block = Some(Block {
-                    stream,
-                    end_stream,
-                    bytes,
-                });
+                self.block = Some(Block { stream, end_stream, bytes });
                 end_headers.then(|| self.end_of_block())
             }
-            Frame::Continuation {
-                fragment,
-                end_headers,
-                ..
-            } => {
+            Frame::Continuation { fragment, end_headers, .. } => {
                 self.block.as_mut()?.bytes.extend_from_slice(&fragment);
                 end_headers.then(|| self.end_of_block())
             }
-            Frame::Data {
-                stream,
-                end_stream: true,
-                ..
-            } => {
+            Frame::Data { stream, end_stream: true, .. } => {
                 self.streams.entry(stream).or_default().ended = true;
                 Some(Answer::Ended(stream))
             }
@@ -283,12 +253,7 @@ impl Answers {
     }
 
     fn end_of_block(&mut self) -> Answer {
-        let Some(Block {
-            stream,
-            end_stream,
-            bytes,
-        }) = self.block.take()
-        else {
+        let Some(Block { stream, end_stream, bytes }) = self.block.take() else {
             return Answer::Broken;
         };
         let Ok(block) = self.decoder.decode(&bytes, HEADER_LIST_LIMIT) else {
@@ -307,11 +272,7 @@ impl Answers {
                 _ => {}
             }
         }
-        if answer.ended {
-            Answer::Ended(stream)
-        } else {
-            Answer::Headers(stream)
-        }
+        if answer.ended { Answer::Ended(stream) } else { Answer::Headers(stream) }
     }
 }
 

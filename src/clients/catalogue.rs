@@ -43,45 +43,24 @@ impl KnownClient {
     /// What is wrong with the name, the version or the mode, with the nearest that exists.
     pub fn find(spec: &ClientSpec) -> Result<Self, UnknownClient> {
         let Some(family) = families().iter().find(|family| family.name == spec.name) else {
-            let nearest = nearest::word(
-                &spec.name,
-                families().iter().map(|family| family.name.as_str()),
-            );
-            return Err(UnknownClient::Name {
-                name: spec.name.clone(),
-                nearest: nearest.to_owned(),
-            });
+            let nearest = nearest::word(&spec.name, families().iter().map(|family| family.name.as_str()));
+            return Err(UnknownClient::Name { name: spec.name.clone(), nearest: nearest.to_owned() });
         };
         let mut spec = spec.clone();
         if spec.mode.is_none() {
             spec.mode.clone_from(&family.default_mode);
         }
-        let modes: Vec<&str> = family
-            .profiles
-            .iter()
-            .filter_map(|profile| profile.mode.as_deref())
-            .collect();
+        let modes: Vec<&str> = family.profiles.iter().filter_map(|profile| profile.mode.as_deref()).collect();
         if let Some(mode) = spec.mode.as_deref().filter(|mode| !modes.contains(mode)) {
             let nearest = nearest::word(mode, modes.iter().copied()).to_owned();
-            return Err(UnknownClient::Mode {
-                spec: spec.to_string(),
-                mode: mode.to_owned(),
-                nearest,
-            });
+            return Err(UnknownClient::Mode { spec: spec.to_string(), mode: mode.to_owned(), nearest });
         }
         match family.profile(&spec) {
-            Some(profile) => Ok(Self {
-                spec,
-                family,
-                profile,
-            }),
+            Some(profile) => Ok(Self { spec, family, profile }),
             None => {
                 let oldest = family.profiles.iter().map(|profile| &profile.from).min();
                 let oldest = oldest.map(ToString::to_string).unwrap_or_default();
-                Err(UnknownClient::Version {
-                    spec: spec.to_string(),
-                    oldest,
-                })
+                Err(UnknownClient::Version { spec: spec.to_string(), oldest })
             }
         }
     }
@@ -95,13 +74,7 @@ impl KnownClient {
     pub(crate) fn plan(&self, authority: &str, work: Work) -> Arc<Plan> {
         let version = self.spec.version.as_str();
         let lists = self.family.field_lists.clone();
-        Arc::new(Plan::new(
-            self.profile.behaviour.clone(),
-            lists,
-            version,
-            authority,
-            work,
-        ))
+        Arc::new(Plan::new(self.profile.behaviour.clone(), lists, version, authority, work))
     }
 }
 
@@ -140,30 +113,13 @@ impl fmt::Display for UnknownClient {
         match self {
             Self::Spec(error) => error.fmt(formatter),
             Self::Name { name, nearest } => {
-                write!(
-                    formatter,
-                    "there is no client `{name}`; the nearest is `{nearest}`"
-                )
+                write!(formatter, "there is no client `{name}`; the nearest is `{nearest}`")
             }
-            Self::Mode {
-                spec,
-                mode,
-                nearest,
-            } if nearest.is_empty() => {
-                write!(
-                    formatter,
-                    "`{spec}` can't have the mode `{mode}`: its family has none"
-                )
+            Self::Mode { spec, mode, nearest } if nearest.is_empty() => {
+                write!(formatter, "`{spec}` can't have the mode `{mode}`: its family has none")
             }
-            Self::Mode {
-                spec,
-                mode,
-                nearest,
-            } => {
-                write!(
-                    formatter,
-                    "`{spec}` has no mode `{mode}`; the nearest is `{nearest}`"
-                )
+            Self::Mode { spec, mode, nearest } => {
+                write!(formatter, "`{spec}` has no mode `{mode}`; the nearest is `{nearest}`")
             }
             Self::Version { spec, oldest } => {
                 write!(
@@ -189,11 +145,7 @@ mod tests {
 
     fn title(spec: &str) -> String {
         let spec = spec.parse().expect(spec);
-        KnownClient::find(&spec)
-            .expect("it is in the catalogue")
-            .profile
-            .title
-            .clone()
+        KnownClient::find(&spec).expect("it is in the catalogue").profile.title.clone()
     }
 
     #[test]
@@ -205,43 +157,26 @@ mod tests {
 
     #[test]
     fn a_version_newer_than_any_recorded_runs_as_the_newest_profile() {
-        let newest = KnownClient::find(&"grpc-go@1.999.0".parse().expect("it is a spec"))
-            .expect("it is found");
+        let newest =
+            KnownClient::find(&"grpc-go@1.999.0".parse().expect("it is a spec")).expect("it is found");
         assert_eq!(newest.profile.title, "from 1.81: raw-read");
         assert!(newest.is_newer_than_recorded());
     }
 
     #[test]
     fn the_environment_chooses_where_it_matters() {
-        assert_eq!(
-            title("grpc-go@1.17.0+GRPC_GO_REQUIRE_HANDSHAKE=on"),
-            "1.17: on"
-        );
-        assert_eq!(
-            title("grpc-go@1.18.0+GRPC_GO_REQUIRE_HANDSHAKE=on"),
-            "1.18.0: on means hybrid"
-        );
-        assert_eq!(
-            title("grpc-go@1.19.0+GRPC_GO_REQUIRE_HANDSHAKE=on"),
-            "1.19.0: waits"
-        );
-        assert_eq!(
-            title("grpc-go@1.23.0+GRPC_GO_REQUIRE_HANDSHAKE=off"),
-            "1.20 to 1.23: waits"
-        );
+        assert_eq!(title("grpc-go@1.17.0+GRPC_GO_REQUIRE_HANDSHAKE=on"), "1.17: on");
+        assert_eq!(title("grpc-go@1.18.0+GRPC_GO_REQUIRE_HANDSHAKE=on"), "1.18.0: on means hybrid");
+        assert_eq!(title("grpc-go@1.19.0+GRPC_GO_REQUIRE_HANDSHAKE=on"), "1.19.0: waits");
+        assert_eq!(title("grpc-go@1.23.0+GRPC_GO_REQUIRE_HANDSHAKE=off"), "1.20 to 1.23: waits");
     }
 
     #[test]
     fn what_is_not_there_names_the_nearest() {
         let error = |spec: &str| {
-            KnownClient::find(&spec.parse().expect(spec))
-                .expect_err("it is not there")
-                .to_string()
+            KnownClient::find(&spec.parse().expect(spec)).expect_err("it is not there").to_string()
         };
-        assert_eq!(
-            error("grpc-og@1.2.3"),
-            "there is no client `grpc-og`; the nearest is `grpc-go`"
-        );
+        assert_eq!(error("grpc-og@1.2.3"), "there is no client `grpc-og`; the nearest is `grpc-go`");
         assert!(error("grpc-go@1.0.0").contains("the oldest is for 1.5.0"));
         assert!(error("grpc-go@1.33.3/netty").contains("its family has none"));
     }

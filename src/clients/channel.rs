@@ -40,6 +40,8 @@ pub(crate) struct Paces {
     pub(crate) later: Pace,
     /// Whether it closes as soon as its last call is answered.
     pub(crate) leaves_at_once: bool,
+    /// Whether a waiting call notices a TRANSIENT_FAILURE that lasts no time.
+    pub(crate) notices_blinks: bool,
 }
 
 /// A call that has ended.
@@ -155,17 +157,10 @@ impl Channel {
             State::Reconnecting { at } | State::TransientFailure { until: at } => Some(at),
             _ => None,
         };
-        let waiting = self
-            .call
-            .filter(|call| call.on.is_none())
-            .map(|call| call.deadline);
+        let waiting = self.call.filter(|call| call.on.is_none()).map(|call| call.deadline);
         let patience = self.call.map(|call| call.started + self.plan.work.patience);
         let connections = self.connections.iter().filter_map(Connection::next_time);
-        [next, retry, waiting, self.dispatch_time(), patience]
-            .into_iter()
-            .flatten()
-            .chain(connections)
-            .min()
+        [next, retry, waiting, self.dispatch_time(), patience].into_iter().flatten().chain(connections).min()
     }
 
     /// Does all that can be done at this time.
@@ -201,26 +196,20 @@ impl Channel {
     fn hear(&mut self, number: usize, news: News, now: Duration) {
         match news {
             News::Ready if self.state == (State::Connecting { connection: number }) => {
-                self.state = State::Ready {
-                    connection: number,
-                    since: now,
-                };
+                self.state = State::Ready { connection: number, since: now };
             }
             News::Failed(failure) if self.state == (State::Connecting { connection: number }) => {
                 let AfterFailure { wait, from } = self.plan.behaviour.after_failure;
                 self.last_failure = Some(failure);
                 self.state = self.back_off(number, wait, from, now);
             }
-            News::Lost if matches!(self.state, State::Ready { connection, .. } if connection == number) =>
-            {
+            News::Lost if matches!(self.state, State::Ready { connection, .. } if connection == number) => {
                 let behaviour = &self.plan.behaviour;
-                let early = behaviour
-                    .after_early_loss
-                    .filter(|_| !self.connections[number].has_settings());
+                let early = behaviour.after_early_loss.filter(|_| !self.connections[number].has_settings());
                 self.state = match early.unwrap_or(behaviour.after_loss) {
-                    AfterLoss::Connect => State::Reconnecting {
-                        at: now.max(self.opened[number] + DIALLING),
-                    },
+                    AfterLoss::Connect => State::Reconnecting { at: now.max(self.opened[number] + DIALLING) },
+                    AfterLoss::Blink if self.paces.notices_blinks => State::TransientFailure { until: now },
+                    AfterLoss::Blink => State::Reconnecting { at: now.max(self.opened[number] + DIALLING) },
                     AfterLoss::Wait(wait, from) => self.back_off(number, wait, from, now),
                     AfterLoss::Idle => State::Idle,
                 };
@@ -228,19 +217,17 @@ impl Channel {
                     call.dawdled = true;
                 }
             }
-            News::CallEnded(end) if self.call.is_some_and(|call| call.on == Some(number)) => {
-                match end {
-                    CallEnd::Answered => self.end_call(None, now),
-                    CallEnd::Failed(failure) => self.end_call(Some(failure), now),
-                    CallEnd::Retry(failure) => match &mut self.call {
-                        Some(call) if !call.retried => {
-                            call.on = None;
-                            call.retried = true;
-                        }
-                        _ => self.end_call(Some(failure), now),
-                    },
-                }
-            }
+            News::CallEnded(end) if self.call.is_some_and(|call| call.on == Some(number)) => match end {
+                CallEnd::Answered => self.end_call(None, now),
+                CallEnd::Failed(failure) => self.end_call(Some(failure), now),
+                CallEnd::Retry(failure) => match &mut self.call {
+                    Some(call) if !call.retried => {
+                        call.on = None;
+                        call.retried = true;
+                    }
+                    _ => self.end_call(Some(failure), now),
+                },
+            },
             News::Ready | News::Failed(_) | News::Lost | News::CallEnded(_) => {}
         }
     }
@@ -248,11 +235,7 @@ impl Channel {
     fn end_call(&mut self, failure: Option<Failure>, now: Duration) {
         let connection = self.call.take().and_then(|call| call.on);
         let failed = failure.is_some();
-        self.records.push(CallRecord {
-            at: now,
-            failure,
-            connection,
-        });
+        self.records.push(CallRecord { at: now, failure, connection });
         let made = self.records.len();
         let more = !failed && self.plan.makes_calls() && made < self.plan.work.calls as usize;
         let leaves_at_once = failed || self.paces.leaves_at_once || !self.plan.makes_calls();
@@ -260,9 +243,7 @@ impl Channel {
         self.next = if more {
             Next::Call { at: now + gap }
         } else {
-            Next::Finish {
-                at: if leaves_at_once { now } else { now + gap },
-            }
+            Next::Finish { at: if leaves_at_once { now } else { now + gap } }
         };
     }
 
@@ -297,13 +278,7 @@ impl Channel {
         if call.started + self.plan.work.patience <= now {
             let waiting_for = self.waiting_for(call);
             let text = format!("still waiting for {waiting_for}");
-            self.end_call(
-                Some(Failure {
-                    text,
-                    cause: Cause::Waited(waiting_for),
-                }),
-                now,
-            );
+            self.end_call(Some(Failure { text, cause: Cause::Waited(waiting_for) }), now);
             return true;
         }
         if call.on.is_some() {
@@ -312,17 +287,12 @@ impl Channel {
         match self.state {
             State::Idle => match self.opened.last() {
                 Some(&opened) if opened + DIALLING > now => {
-                    self.state = State::Reconnecting {
-                        at: opened + DIALLING,
-                    }
+                    self.state = State::Reconnecting { at: opened + DIALLING }
                 }
                 _ => self.dial(now),
             },
             State::Ready { connection, .. } if self.dispatch_time().is_some_and(|at| at <= now) => {
-                self.call = Some(Call {
-                    on: Some(connection),
-                    ..call
-                });
+                self.call = Some(Call { on: Some(connection), ..call });
                 self.connections[connection].begin_call(now, call.deadline);
             }
             State::TransientFailure { .. } if self.plan.behaviour.fail_fast.is_some() => {
@@ -330,10 +300,7 @@ impl Channel {
                 self.end_call(Some(failure), now);
             }
             _ if call.deadline <= now => {
-                let text = match self
-                    .plan
-                    .reaction(Trigger::Deadline, Phase::Connecting, false)
-                {
+                let text = match self.plan.reaction(Trigger::Deadline, Phase::Connecting, false) {
                     Some(Action::Fail(texts)) => texts.first().cloned().unwrap_or_default(),
                     _ => "the deadline is over".to_owned(),
                 };
@@ -350,11 +317,7 @@ impl Channel {
             WaitFrom::Start => self.opened[number] + wait,
             WaitFrom::End => now + wait,
         };
-        if until > now {
-            State::TransientFailure { until }
-        } else {
-            State::Reconnecting { at: now }
-        }
+        if until > now { State::TransientFailure { until } } else { State::Reconnecting { at: now } }
     }
 
     fn fail_fast_failure(&self) -> Failure {
@@ -363,16 +326,8 @@ impl Channel {
             Some(failure) => (failure.text.as_str(), failure.cause),
             None => ("<nil>", Cause::Refused(crate::outcome::Refusal::Close)),
         };
-        let template = self
-            .plan
-            .behaviour
-            .fail_fast
-            .as_deref()
-            .unwrap_or("{cause}");
-        Failure {
-            text: template.replace("{cause}", text),
-            cause,
-        }
+        let template = self.plan.behaviour.fail_fast.as_deref().unwrap_or("{cause}");
+        Failure { text: template.replace("{cause}", text), cause }
     }
 
     /// When a waiting call goes onto the ready connection.
@@ -380,11 +335,7 @@ impl Channel {
         let call = self.call.filter(|call| call.on.is_none())?;
         match self.state {
             State::Ready { connection, since } if self.connections[connection].is_idle() => {
-                let pause = if call.dawdled {
-                    Duration::ZERO
-                } else {
-                    self.pace(connection).before_call
-                };
+                let pause = if call.dawdled { Duration::ZERO } else { self.pace(connection).before_call };
                 Some(since.max(call.started) + pause)
             }
             _ => None,
@@ -396,10 +347,7 @@ impl Channel {
             (Some(connection), _) | (None, State::Connecting { connection }) => {
                 self.connections[connection].waiting_for()
             }
-            (None, _) => self
-                .connections
-                .last()
-                .map_or(WaitingFor::Bytes, Connection::waiting_for),
+            (None, _) => self.connections.last().map_or(WaitingFor::Bytes, Connection::waiting_for),
         }
     }
 
@@ -417,18 +365,14 @@ impl Channel {
     fn dial(&mut self, now: Duration) {
         let connection = self.connections.len();
         let pace = self.pace(connection);
-        self.connections
-            .push(Connection::new(Arc::clone(&self.plan), pace, now));
+        self.connections.push(Connection::new(Arc::clone(&self.plan), pace, now));
         self.opened.push(now);
         self.connections[connection].advance(now);
         if self.plan.makes_calls() {
             self.state = State::Connecting { connection };
         } else {
             // A ladder is one call on one connection.
-            self.state = State::Ready {
-                connection,
-                since: now,
-            };
+            self.state = State::Ready { connection, since: now };
             if let Some(call) = &mut self.call {
                 call.on = Some(connection);
             }
@@ -436,10 +380,6 @@ impl Channel {
     }
 
     fn pace(&self, connection: usize) -> Pace {
-        if connection == 0 {
-            self.paces.first
-        } else {
-            self.paces.later
-        }
+        if connection == 0 { self.paces.first } else { self.paces.later }
     }
 }

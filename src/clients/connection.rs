@@ -35,6 +35,8 @@ pub(crate) struct Connection {
     encoder: Encoder,
     next_stream: StreamId,
     stream: StreamId,
+    /// What has happened and is not noticed before the connection is ready.
+    unnoticed: Option<Trigger>,
     /// When the call on this connection is over, by its own deadline.
     call_deadline: Option<Duration>,
     requests: VecDeque<Request>,
@@ -121,11 +123,7 @@ enum Blocked {
 
 impl Connection {
     pub(crate) fn new(plan: Arc<Plan>, pace: Pace, now: Duration) -> Self {
-        let stage = if plan.makes_calls() {
-            Stage::Connecting
-        } else {
-            Stage::Calling
-        };
+        let stage = if plan.makes_calls() { Stage::Connecting } else { Stage::Calling };
         let answers = Answers::new(plan.protocol, plan.behaviour.frame_limit);
         let first = plan.behaviour.first_stream;
         Self {
@@ -141,6 +139,7 @@ impl Connection {
             encoder: Encoder::new(),
             next_stream: first,
             stream: first,
+            unnoticed: None,
             call_deadline: None,
             requests: VecDeque::new(),
             news: VecDeque::new(),
@@ -166,8 +165,7 @@ impl Connection {
     pub(crate) fn begin_call(&mut self, now: Duration, deadline: Duration) {
         self.enter(Stage::Calling);
         self.stream = self.next_stream;
-        self.next_stream =
-            StreamId::new(u32::from(self.stream).saturating_add(2)).unwrap_or(StreamId::MAX);
+        self.next_stream = StreamId::new(u32::from(self.stream).saturating_add(2)).unwrap_or(StreamId::MAX);
         self.call_deadline = Some(deadline);
         self.advance(now);
     }
@@ -208,14 +206,17 @@ impl Connection {
             Blocked::Awaiting { since, .. } => self.current_patience().map(|within| since + within),
             Blocked::No | Blocked::ForEver => None,
         };
-        [step, self.settings_deadline(), self.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let unnoticed = self.unnoticed.filter(|_| self.stage != Stage::Connecting).map(|_| Duration::ZERO);
+        [unnoticed, step, self.settings_deadline(), self.deadline()].into_iter().flatten().min()
     }
 
     /// Lets time pass.
     pub(crate) fn tick(&mut self, now: Duration) {
+        if self.stage != Stage::Connecting
+            && let Some(trigger) = self.unnoticed.take()
+        {
+            self.gone(trigger, now);
+        }
         if self.settings_deadline().is_some_and(|at| at <= now) {
             self.happens(Trigger::Timeout, now);
         }
@@ -223,9 +224,7 @@ impl Connection {
             self.happens(Trigger::Deadline, now);
         }
         if let Blocked::Awaiting { what, since } = self.blocked
-            && self
-                .current_patience()
-                .is_some_and(|within| since + within <= now)
+            && self.current_patience().is_some_and(|within| since + within <= now)
         {
             self.patience_ends(what);
         }
@@ -267,38 +266,29 @@ impl Connection {
         if self.is_over() {
             return;
         }
-        if let Blocked::Awaiting {
-            what: Awaited::Close,
-            ..
-        } = self.blocked
-        {
+        if let Blocked::Awaiting { what: Awaited::Close, .. } = self.blocked {
             self.pass();
             self.advance(now);
         } else {
             self.happens(trigger, now);
         }
-        self.close();
+        if self.unnoticed.is_none() {
+            self.close();
+        }
     }
 
     fn answer(&mut self, answer: Answer, now: Duration) {
         let acknowledges = self.plan.behaviour.acknowledges;
         match answer {
             Answer::Settings if acknowledges => self.write_frame(Frame::SettingsAck),
-            Answer::Ping(opaque) if acknowledges => {
-                self.write_frame(Frame::Ping { ack: true, opaque })
-            }
+            Answer::Ping(opaque) if acknowledges => self.write_frame(Frame::Ping { ack: true, opaque }),
             Answer::NotSettings(_) => self.happens(Trigger::NotSettings, now),
             Answer::Http1 => self.happens(Trigger::Http1, now),
             Answer::Broken => self.happens(Trigger::Protocol, now),
             Answer::GoAway => self.goaway(now),
-            Answer::Reset(stream) if self.awaits_answer_on(stream) => {
-                self.stream_reset(stream, now)
-            }
-            Answer::Ended(stream) if self.awaits_answer_on(stream) => {
-                self.stream_ended(stream, now)
-            }
-            Answer::Http1Head
-                if self.plan.makes_calls() && self.answers.http1_status == Some(101) => {}
+            Answer::Reset(stream) if self.awaits_answer_on(stream) => self.stream_reset(stream, now),
+            Answer::Ended(stream) if self.awaits_answer_on(stream) => self.stream_ended(stream, now),
+            Answer::Http1Head if self.plan.makes_calls() && self.answers.http1_status == Some(101) => {}
             _ => {}
         }
     }
@@ -307,18 +297,9 @@ impl Connection {
         let Some(goaway) = &self.answers.goaway else {
             return;
         };
-        let unprocessed =
-            self.stage == Stage::Calling && self.stream > goaway.last && self.wrote_call();
-        let trigger = if unprocessed {
-            Trigger::Unprocessed
-        } else {
-            Trigger::GoAway
-        };
-        if let Blocked::Awaiting {
-            what: Awaited::GoAway,
-            ..
-        } = self.blocked
-        {
+        let unprocessed = self.stage == Stage::Calling && self.stream > goaway.last && self.wrote_call();
+        let trigger = if unprocessed { Trigger::Unprocessed } else { Trigger::GoAway };
+        if let Blocked::Awaiting { what: Awaited::GoAway, .. } = self.blocked {
             return;
         }
         self.happens(trigger, now);
@@ -333,15 +314,7 @@ impl Connection {
     fn stream_reset(&mut self, stream: StreamId, now: Duration) {
         let answer = &self.answers.streams[&stream];
         // A server that has answered may reset the stream with NO_ERROR (RFC 9113, section 8.1).
-        if !answer.ended
-            && !matches!(
-                self.blocked,
-                Blocked::Awaiting {
-                    what: Awaited::ResetStream(_),
-                    ..
-                }
-            )
-        {
+        if !answer.ended && !matches!(self.blocked, Blocked::Awaiting { what: Awaited::ResetStream(_), .. }) {
             self.happens(Trigger::ResetStream, now);
         }
     }
@@ -362,10 +335,7 @@ impl Connection {
     fn awaits_answer_on(&self, stream: StreamId) -> bool {
         match self.blocked {
             Blocked::Awaiting {
-                what:
-                    Awaited::End(reference)
-                    | Awaited::Headers(reference)
-                    | Awaited::ResetStream(reference),
+                what: Awaited::End(reference) | Awaited::Headers(reference) | Awaited::ResetStream(reference),
                 ..
             } => self.number(reference) == stream,
             _ => self.stage == Stage::Calling && self.plan.makes_calls() && self.stream == stream,
@@ -381,6 +351,10 @@ impl Connection {
         let action = plan.reaction(trigger, phase, self.answers.goaway.is_some());
         let text = match action {
             Some(Action::Ignore) => return,
+            Some(Action::Later) => {
+                self.unnoticed = Some(trigger);
+                return;
+            }
             Some(Action::Fail(texts)) => {
                 let text = &texts[self.pace.build % texts.len()];
                 texts::fill_in(text, &self.facts())
@@ -391,10 +365,7 @@ impl Connection {
                 None => return,
             },
         };
-        let failure = Failure {
-            text,
-            cause: self.cause(trigger),
-        };
+        let failure = Failure { text, cause: self.cause(trigger) };
         if phase == Phase::Call && action == Some(&Action::Retry) {
             self.call_ends(CallEnd::Retry(failure), trigger);
             return;
@@ -421,10 +392,7 @@ impl Connection {
             _ if !self.plan.makes_calls() => self.close(),
             Trigger::Deadline | Trigger::Status | Trigger::HttpStatus | Trigger::ResetStream => {
                 if stream_is_open {
-                    self.write_frame(Frame::RstStream {
-                        stream: self.stream,
-                        code: ErrorCode::Cancel,
-                    });
+                    self.write_frame(Frame::RstStream { stream: self.stream, code: ErrorCode::Cancel });
                 }
                 self.enter(Stage::Idle);
             }
@@ -450,11 +418,7 @@ impl Connection {
             Trigger::HttpStatus => None,
             Trigger::GoAway | Trigger::Unprocessed if walks_a_ladder => {
                 let error = |goaway: &super::answers::GoAway| goaway.code != ErrorCode::NoError;
-                self.answers
-                    .goaway
-                    .as_ref()
-                    .is_some_and(error)
-                    .then_some("the server said GOAWAY")
+                self.answers.goaway.as_ref().is_some_and(error).then_some("the server said GOAWAY")
             }
             Trigger::Http1 | Trigger::Protocol => Some("the server does not speak HTTP/2"),
             Trigger::GoAway | Trigger::Unprocessed | Trigger::NotSettings => None,
@@ -474,22 +438,13 @@ impl Connection {
             Trigger::ResetStream => {
                 Refusal::ResetStream(answer.and_then(|answer| answer.reset).map_or(0, u32::from))
             }
-            Trigger::Status => {
-                Refusal::Status(answer.and_then(|answer| answer.grpc_status).unwrap_or(0))
-            }
-            Trigger::HttpStatus => {
-                Refusal::Status(answer.and_then(|answer| answer.http_status).unwrap_or(0))
-            }
+            Trigger::Status => Refusal::Status(answer.and_then(|answer| answer.grpc_status).unwrap_or(0)),
+            Trigger::HttpStatus => Refusal::Status(answer.and_then(|answer| answer.http_status).unwrap_or(0)),
         })
     }
 
     fn goaway_refusal(&self) -> Refusal {
-        Refusal::GoAway(
-            self.answers
-                .goaway
-                .as_ref()
-                .map_or(0, |goaway| goaway.code.into()),
-        )
+        Refusal::GoAway(self.answers.goaway.as_ref().map_or(0, |goaway| goaway.code.into()))
     }
 
     fn facts(&self) -> Facts<'_> {
@@ -502,16 +457,10 @@ impl Connection {
 
     fn patience_ends(&mut self, what: Awaited) {
         let text = match self.current_step() {
-            Some(Step::Await {
-                otherwise: Some(text),
-                ..
-            }) => text.clone(),
+            Some(Step::Await { otherwise: Some(text), .. }) => text.clone(),
             _ => format!("waited too long for {}", what.waiting_for()),
         };
-        let failure = Failure {
-            text,
-            cause: Cause::Waited(what.waiting_for()),
-        };
+        let failure = Failure { text, cause: Cause::Waited(what.waiting_for()) };
         self.news.push_back(match self.stage {
             Stage::Connecting => News::Failed(failure),
             _ => News::CallEnded(CallEnd::Failed(failure)),
@@ -522,18 +471,9 @@ impl Connection {
     fn phase(&self) -> Phase {
         match self.stage {
             Stage::Connecting => {
-                let rest = self
-                    .plan
-                    .behaviour
-                    .connect
-                    .get(self.step..)
-                    .unwrap_or_default();
+                let rest = self.plan.behaviour.connect.get(self.step..).unwrap_or_default();
                 let writes = rest.iter().any(|step| matches!(step, Step::Send(_)));
-                if writes {
-                    Phase::Writing
-                } else {
-                    Phase::Connecting
-                }
+                if writes { Phase::Writing } else { Phase::Connecting }
             }
             Stage::Calling => Phase::Call,
             Stage::Idle | Stage::Finishing | Stage::Over => Phase::Idle,
@@ -546,13 +486,8 @@ impl Connection {
     }
 
     fn settings_deadline(&self) -> Option<Duration> {
-        let waits =
-            self.answers.settings == 0 && self.answers.settings_acks == 0 && !self.is_over();
-        self.plan
-            .behaviour
-            .settings_within
-            .filter(|_| waits)
-            .map(|within| self.opened + within)
+        let waits = self.answers.settings == 0 && self.answers.settings_acks == 0 && !self.is_over();
+        self.plan.behaviour.settings_within.filter(|_| waits).map(|within| self.opened + within)
     }
 
     fn deadline(&self) -> Option<Duration> {
@@ -634,11 +569,7 @@ impl Connection {
             Stage::Calling => {
                 self.call_deadline = None;
                 self.news.push_back(News::CallEnded(CallEnd::Answered));
-                if self.plan.makes_calls() {
-                    self.enter(Stage::Idle)
-                } else {
-                    self.close()
-                }
+                if self.plan.makes_calls() { self.enter(Stage::Idle) } else { self.close() }
             }
             Stage::Finishing => self.close(),
             Stage::Idle | Stage::Over => {}
@@ -652,12 +583,8 @@ impl Connection {
                     && self.wrote
                     && self.pause(self.pace.between_writes, now) => {}
             Step::Send(items) => {
-                let left = self
-                    .call_deadline
-                    .map_or(self.plan.work.deadline, |at| at.saturating_sub(now));
-                let bytes = self
-                    .plan
-                    .encode(&items, self.stream, left, &mut self.encoder);
+                let left = self.call_deadline.map_or(self.plan.work.deadline, |at| at.saturating_sub(now));
+                let bytes = self.plan.encode(&items, self.stream, left, &mut self.encoder);
                 self.wrote = true;
                 self.requests.push_back(Request::Write(bytes));
                 self.pass();
@@ -700,13 +627,9 @@ impl Connection {
             Awaited::Settings => answers.settings > 0,
             Awaited::SettingsOrAck => answers.settings > 0 || answers.settings_acks > 0,
             Awaited::SettingsAck => answers.settings_acks > 0,
-            Awaited::Headers(reference) => {
-                on(reference).is_some_and(|answer| answer.header_blocks > 0)
-            }
+            Awaited::Headers(reference) => on(reference).is_some_and(|answer| answer.header_blocks > 0),
             Awaited::End(reference) => on(reference).is_some_and(|answer| answer.ended),
-            Awaited::ResetStream(reference) => {
-                on(reference).is_some_and(|answer| answer.reset.is_some())
-            }
+            Awaited::ResetStream(reference) => on(reference).is_some_and(|answer| answer.reset.is_some()),
             Awaited::GoAway => answers.goaway.is_some(),
             Awaited::PingAck => answers.ping_acks > 0,
             Awaited::Bytes(count) => answers.bytes >= count,

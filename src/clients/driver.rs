@@ -81,19 +81,11 @@ struct Socket {
 
 impl Socket {
     fn open(stream: Stream) -> Self {
-        Self {
-            stream: Some(stream),
-            unsent: Bytes::new(),
-            readable: true,
-        }
+        Self { stream: Some(stream), unsent: Bytes::new(), readable: true }
     }
 
     fn closed() -> Self {
-        Self {
-            stream: None,
-            unsent: Bytes::new(),
-            readable: false,
-        }
+        Self { stream: None, unsent: Bytes::new(), readable: false }
     }
 
     fn is_closed(&self) -> bool {

@@ -60,11 +60,7 @@ impl Plan {
         authority: &str,
         work: Work,
     ) -> Self {
-        let protocol = if speaks_http2(&behaviour) {
-            Protocol::Http2
-        } else {
-            Protocol::Http1
-        };
+        let protocol = if speaks_http2(&behaviour) { Protocol::Http2 } else { Protocol::Http1 };
         Self {
             behaviour,
             lists,
@@ -77,14 +73,10 @@ impl Plan {
 
     /// How many builds of the client there are that say different things.
     pub(crate) fn builds(&self) -> usize {
-        let texts = self
-            .behaviour
-            .reactions
-            .iter()
-            .map(|reaction| match &reaction.action {
-                Action::Fail(texts) => texts.len(),
-                Action::Retry | Action::Ignore => 1,
-            });
+        let texts = self.behaviour.reactions.iter().map(|reaction| match &reaction.action {
+            Action::Fail(texts) => texts.len(),
+            Action::Retry | Action::Ignore | Action::Later => 1,
+        });
         texts.max().unwrap_or(1)
     }
 
@@ -94,26 +86,15 @@ impl Plan {
     }
 
     pub(crate) fn call_steps(&self) -> &[Step] {
-        self.behaviour
-            .calls
-            .as_ref()
-            .map_or(&[], |calls| &calls.steps)
+        self.behaviour.calls.as_ref().map_or(&[], |calls| &calls.steps)
     }
 
     pub(crate) fn final_steps(&self) -> &[Step] {
-        self.behaviour
-            .calls
-            .as_ref()
-            .map_or(&[], |calls| &calls.finally)
+        self.behaviour.calls.as_ref().map_or(&[], |calls| &calls.finally)
     }
 
     /// What the client does when `trigger` happens in `phase`: the line that says most about when it counts.
-    pub(crate) fn reaction(
-        &self,
-        trigger: Trigger,
-        phase: Phase,
-        after_goaway: bool,
-    ) -> Option<&Action> {
+    pub(crate) fn reaction(&self, trigger: Trigger, phase: Phase, after_goaway: bool) -> Option<&Action> {
         let rank = |reaction: &&Reaction| {
             let phase_rank = match reaction.phase {
                 Some(stated) if stated == phase => 2,
@@ -124,14 +105,9 @@ impl Plan {
             let counts = !reaction.after_goaway || after_goaway;
             counts.then_some((reaction.after_goaway, phase_rank))
         };
-        let of_trigger = self
-            .behaviour
-            .reactions
-            .iter()
-            .filter(|reaction| reaction.trigger == trigger);
+        let of_trigger = self.behaviour.reactions.iter().filter(|reaction| reaction.trigger == trigger);
         let best = of_trigger.filter_map(|reaction| rank(&reaction).map(|rank| (rank, reaction)));
-        best.max_by_key(|(rank, _)| *rank)
-            .map(|(_, reaction)| &reaction.action)
+        best.max_by_key(|(rank, _)| *rank).map(|(_, reaction)| &reaction.action)
     }
 
     /// The bytes of one write. `call` is the stream of the call that is being made, `left` the time it has left.
@@ -175,33 +151,20 @@ impl Plan {
                 end_stream: *end,
                 end_headers: true,
             },
-            Item::Data { stream, end, bytes } => Frame::Data {
-                stream: number(stream),
-                data: bytes.clone(),
-                padding: None,
-                end_stream: *end,
-            },
-            Item::WindowUpdate { stream, increment } => Frame::WindowUpdate {
-                stream: number(stream),
-                increment: *increment,
-            },
-            Item::Ping { ack, payload } => Frame::Ping {
-                ack: *ack,
-                opaque: *payload,
-            },
-            Item::GoAway { last, code, debug } => Frame::GoAway {
-                last_stream: *last,
-                code: *code,
-                debug: debug.clone(),
-            },
-            Item::ResetStream { stream, code } => Frame::RstStream {
-                stream: number(stream),
-                code: *code,
-            },
-            Item::Priority { stream, priority } => Frame::Priority {
-                stream: number(stream),
-                priority: *priority,
-            },
+            Item::Data { stream, end, bytes } => {
+                Frame::Data { stream: number(stream), data: bytes.clone(), padding: None, end_stream: *end }
+            }
+            Item::WindowUpdate { stream, increment } => {
+                Frame::WindowUpdate { stream: number(stream), increment: *increment }
+            }
+            Item::Ping { ack, payload } => Frame::Ping { ack: *ack, opaque: *payload },
+            Item::GoAway { last, code, debug } => {
+                Frame::GoAway { last_stream: *last, code: *code, debug: debug.clone() }
+            }
+            Item::ResetStream { stream, code } => Frame::RstStream { stream: number(stream), code: *code },
+            Item::Priority { stream, priority } => {
+                Frame::Priority { stream: number(stream), priority: *priority }
+            }
         };
         encode_frame(&frame, out);
     }
@@ -212,20 +175,11 @@ impl Plan {
         let fields: Vec<(&str, Cow<'_, str>, Policy)> = match list {
             HeaderList::Block(bytes) => return bytes.clone(),
             HeaderList::Named(name) => {
-                let lines = self
-                    .lists
-                    .iter()
-                    .find(|list| list.name == *name)
-                    .map(|list| list.lines.as_slice());
+                let lines =
+                    self.lists.iter().find(|list| list.name == *name).map(|list| list.lines.as_slice());
                 let lines = lines.unwrap_or_default().iter();
                 lines
-                    .map(|line| {
-                        (
-                            line.name.as_str(),
-                            self.filled_in(&line.value, left),
-                            line.policy,
-                        )
-                    })
+                    .map(|line| (line.name.as_str(), self.filled_in(&line.value, left), line.policy))
                     .collect()
             }
             HeaderList::Grpc(path) => vec![
@@ -243,9 +197,7 @@ impl Plan {
                 go(":authority", self.authority.as_str().into()),
             ],
         };
-        let written = fields
-            .iter()
-            .map(|(name, value, policy)| (name.as_bytes(), value.as_bytes(), *policy));
+        let written = fields.iter().map(|(name, value, policy)| (name.as_bytes(), value.as_bytes(), *policy));
         encoder.encode(written, &mut block);
         block.into()
     }
@@ -254,9 +206,7 @@ impl Plan {
         if !value.contains(['{', 'S']) {
             return value.into();
         }
-        let value = value
-            .replace("{version}", &self.version)
-            .replace("SERVER", &self.authority);
+        let value = value.replace("{version}", &self.version).replace("SERVER", &self.authority);
         [
             ("{timeout:n}", left.as_nanos()),
             ("{timeout:u}", left.as_micros()),
@@ -282,20 +232,14 @@ pub(crate) fn encode_frame(frame: &Frame, out: &mut Vec<u8>) {
 
 /// Whether what the client writes first is HTTP/2's preface, or the beginning of it.
 fn speaks_http2(behaviour: &Behaviour) -> bool {
-    let steps = behaviour
-        .connect
-        .iter()
-        .chain(behaviour.calls.iter().flat_map(|calls| &calls.steps));
+    let steps = behaviour.connect.iter().chain(behaviour.calls.iter().flat_map(|calls| &calls.steps));
     let first = steps.filter_map(|step| match step {
         Step::Send(items) => items.first(),
         _ => None,
     });
     match first.into_iter().next() {
         None | Some(Item::Preface) => true,
-        Some(Item::Raw(bytes)) => bytes
-            .iter()
-            .zip(&PREFACE)
-            .all(|(byte, expected)| byte == expected),
+        Some(Item::Raw(bytes)) => bytes.iter().zip(&PREFACE).all(|(byte, expected)| byte == expected),
         Some(_) => false,
     }
 }

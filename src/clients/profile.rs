@@ -5,9 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::script::{
-    Behaviour, BehaviourParser, FieldList, Line, ScriptError, lines, parse_field_list,
-};
+use crate::script::{Behaviour, BehaviourParser, FieldList, Line, ScriptError, lines, parse_field_list};
 
 use super::{ClientSpec, Version};
 
@@ -54,10 +52,7 @@ impl Profile {
     pub fn covers(&self, spec: &ClientSpec) -> bool {
         self.covers_version(&spec.version)
             && self.mode == spec.mode
-            && self
-                .environment
-                .iter()
-                .all(|(variable, value)| spec.environment.get(variable) == Some(value))
+            && self.environment.iter().all(|(variable, value)| spec.environment.get(variable) == Some(value))
     }
 
     fn covers_version(&self, version: &Version) -> bool {
@@ -78,9 +73,7 @@ impl Family {
             let keyword = line.expect_word("a word that begins a block")?;
             match (keyword.as_str(), &mut family) {
                 ("family", None) => family = Some(head(&mut line, body)?),
-                ("fields", Some(family)) => {
-                    family.field_lists.push(parse_field_list(&mut line, body)?)
-                }
+                ("fields", Some(family)) => family.field_lists.push(parse_field_list(&mut line, body)?),
                 ("profile", Some(family)) => {
                     let profile = profile(family, &mut line, body)?;
                     family.profiles.push(profile);
@@ -112,22 +105,11 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
         }
         inner.finish()?;
     }
-    let recorded_up_to =
-        recorded_up_to.ok_or_else(|| line.missing("a line `recorded up to VERSION`"))?;
-    Ok(Family {
-        name,
-        recorded_up_to,
-        default_mode,
-        field_lists: Vec::new(),
-        profiles: Vec::new(),
-    })
+    let recorded_up_to = recorded_up_to.ok_or_else(|| line.missing("a line `recorded up to VERSION`"))?;
+    Ok(Family { name, recorded_up_to, default_mode, field_lists: Vec::new(), profiles: Vec::new() })
 }
 
-fn profile(
-    family: &Family,
-    line: &mut Line<'_>,
-    body: Vec<Line<'_>>,
-) -> Result<Profile, ScriptError> {
+fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Profile, ScriptError> {
     let title = line.quoted("the profile's title")?;
     line.finish()?;
     let mut inherited = Behaviour::default();
@@ -145,8 +127,7 @@ fn profile(
             "extends" => {
                 let base = inner.quoted("a profile's title")?;
                 let base = family.profiles.iter().find(|profile| profile.title == base);
-                let base =
-                    base.ok_or_else(|| inner.missing("a profile further up with this title"))?;
+                let base = base.ok_or_else(|| inner.missing("a profile further up with this title"))?;
                 inherited = base.behaviour.clone();
                 mode.clone_from(&base.mode);
             }
@@ -160,9 +141,8 @@ fn profile(
             "mode" => mode = Some(inner.expect_word("a mode")?),
             "environment" => {
                 let pair = inner.expect_word("VARIABLE=VALUE")?;
-                let (variable, value) = pair
-                    .split_once('=')
-                    .ok_or_else(|| inner.missing("VARIABLE=VALUE"))?;
+                let (variable, value) =
+                    pair.split_once('=').ok_or_else(|| inner.missing("VARIABLE=VALUE"))?;
                 environment.insert(variable.to_owned(), value.to_owned());
             }
             "about" => about = Some(inner.quoted("what is particular to it")?),

@@ -97,10 +97,7 @@ impl fmt::Display for ClientSpecError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoVersion { text } => {
-                write!(
-                    formatter,
-                    "`{text}` has no version; write NAME@VERSION, for example `grpc-go@1.33.3`"
-                )
+                write!(formatter, "`{text}` has no version; write NAME@VERSION, for example `grpc-go@1.33.3`")
             }
             Self::BadVersion { version } => {
                 write!(formatter, "`{version}` is no version: it has no number")
@@ -119,14 +116,11 @@ impl FromStr for Version {
     type Err = ClientSpecError;
 
     fn from_str(text: &str) -> Result<Self, ClientSpecError> {
-        let allowed =
-            |character: char| character.is_ascii_alphanumeric() || ".-_".contains(character);
+        let allowed = |character: char| character.is_ascii_alphanumeric() || ".-_".contains(character);
         if text.chars().any(|character| character.is_ascii_digit()) && text.chars().all(allowed) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(ClientSpecError::BadVersion {
-                version: text.to_owned(),
-            })
+            Err(ClientSpecError::BadVersion { version: text.to_owned() })
         }
     }
 }
@@ -135,24 +129,13 @@ impl FromStr for ClientSpec {
     type Err = ClientSpecError;
 
     fn from_str(text: &str) -> Result<Self, ClientSpecError> {
-        let bad = |part| ClientSpecError::BadPart {
-            part,
-            text: text.to_owned(),
-        };
+        let bad = |part| ClientSpecError::BadPart { part, text: text.to_owned() };
         let word = |part, word: &str| {
-            let allowed =
-                |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
-            if word.is_empty() || !word.chars().all(allowed) {
-                Err(bad(part))
-            } else {
-                Ok(word.to_owned())
-            }
+            let allowed = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+            if word.is_empty() || !word.chars().all(allowed) { Err(bad(part)) } else { Ok(word.to_owned()) }
         };
-        let (name, rest) = text
-            .split_once('@')
-            .ok_or_else(|| ClientSpecError::NoVersion {
-                text: text.to_owned(),
-            })?;
+        let (name, rest) =
+            text.split_once('@').ok_or_else(|| ClientSpecError::NoVersion { text: text.to_owned() })?;
         let mut parts = rest.split('+');
         let version_and_mode = parts.next().unwrap_or_default();
         let (version, mode) = match version_and_mode.split_once('/') {
@@ -164,12 +147,7 @@ impl FromStr for ClientSpec {
             let (variable, value) = part.split_once('=').ok_or_else(|| bad("environment"))?;
             environment.insert(word("environment", variable)?, value.to_owned());
         }
-        Ok(Self {
-            name: word("name", name)?,
-            version: version.parse()?,
-            mode,
-            environment,
-        })
+        Ok(Self { name: word("name", name)?, version: version.parse()?, mode, environment })
     }
 }
 
@@ -179,9 +157,7 @@ impl fmt::Display for ClientSpec {
         if let Some(mode) = &self.mode {
             write!(formatter, "/{mode}")?;
         }
-        self.environment
-            .iter()
-            .try_for_each(|(variable, value)| write!(formatter, "+{variable}={value}"))
+        self.environment.iter().try_for_each(|(variable, value)| write!(formatter, "+{variable}={value}"))
     }
 }
 
@@ -204,24 +180,12 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        assert!(matches!(
-            "grpc-go".parse::<ClientSpec>(),
-            Err(ClientSpecError::NoVersion { .. })
-        ));
-        assert!(matches!(
-            "grpc-go@x".parse::<ClientSpec>(),
-            Err(ClientSpecError::BadVersion { .. })
-        ));
-        assert!(matches!(
-            "@1".parse::<ClientSpec>(),
-            Err(ClientSpecError::BadPart { part: "name", .. })
-        ));
+        assert!(matches!("grpc-go".parse::<ClientSpec>(), Err(ClientSpecError::NoVersion { .. })));
+        assert!(matches!("grpc-go@x".parse::<ClientSpec>(), Err(ClientSpecError::BadVersion { .. })));
+        assert!(matches!("@1".parse::<ClientSpec>(), Err(ClientSpecError::BadPart { part: "name", .. })));
         assert!(matches!(
             "a@1+B".parse::<ClientSpec>(),
-            Err(ClientSpecError::BadPart {
-                part: "environment",
-                ..
-            })
+            Err(ClientSpecError::BadPart { part: "environment", .. })
         ));
     }
 
@@ -232,9 +196,6 @@ mod tests {
         assert!(version("go1.9") < version("go1.27.3"));
         assert!(version("1.85.0-dev") < version("1.85.0"));
         assert!(version("1.84.0") < version("1.85.0-dev"));
-        assert_eq!(
-            version("1.5").cmp(&version("1.5.0")),
-            std::cmp::Ordering::Less
-        );
+        assert_eq!(version("1.5").cmp(&version("1.5.0")), std::cmp::Ordering::Less);
     }
 }

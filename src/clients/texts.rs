@@ -29,19 +29,12 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         text = text.replace("{goaway-number}", &u32::from(goaway.code).to_string());
         let debug = String::from_utf8_lossy(&goaway.debug);
         text = text.replace("{debug}", &debug);
-        let added = if debug.is_empty() {
-            String::new()
-        } else {
-            format!(", debug data: {debug:?}")
-        };
+        let added = if debug.is_empty() { String::new() } else { format!(", debug data: {debug:?}") };
         text = text.replace("{, debug}", &added);
     }
     if let Some(answer) = facts.answer {
         let status = answer.grpc_status.unwrap_or(2);
-        let name = STATUS_NAMES
-            .get(status as usize)
-            .copied()
-            .unwrap_or("Unknown");
+        let name = STATUS_NAMES.get(status as usize).copied().unwrap_or("Unknown");
         text = text.replace("{status}", &status.to_string());
         text = text.replace("{Status}", name);
         text = text.replace("{STATUS}", &upper_case(name));
@@ -133,21 +126,12 @@ mod tests {
             code: ErrorCode::ProtocolError,
             debug: bytes::Bytes::from_static(b"why"),
         };
-        let answer = StreamAnswer {
-            grpc_status: Some(4),
-            grpc_message: "late".into(),
-            ..StreamAnswer::default()
-        };
-        let facts = Facts {
-            goaway: Some(&goaway),
-            answer: Some(&answer),
-            first_frame: Some(FrameKind::GoAway),
-        };
+        let answer =
+            StreamAnswer { grpc_status: Some(4), grpc_message: "late".into(), ..StreamAnswer::default() };
+        let facts =
+            Facts { goaway: Some(&goaway), answer: Some(&answer), first_frame: Some(FrameKind::GoAway) };
         assert_eq!(
-            fill_in(
-                "{goaway} {debug} {Status} {STATUS} {status} {message} {frame}",
-                &facts
-            ),
+            fill_in("{goaway} {debug} {Status} {STATUS} {status} {message} {frame}", &facts),
             "PROTOCOL_ERROR why DeadlineExceeded DEADLINE_EXCEEDED 4 late GoAwayFrame"
         );
     }

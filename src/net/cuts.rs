@@ -64,10 +64,7 @@ mod tests {
 
     #[test]
     fn explicit_offsets_count_over_all_writes() {
-        assert_eq!(
-            segments(&Cuts::At(vec![1, 9, 24, 30]), &[24, 9]),
-            [1, 8, 15, 6, 3]
-        );
+        assert_eq!(segments(&Cuts::At(vec![1, 9, 24, 30]), &[24, 9]), [1, 8, 15, 6, 3]);
     }
 
     #[test]

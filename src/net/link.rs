@@ -143,24 +143,16 @@ impl Link {
         let Some(front) = direction.queue.front_mut() else {
             return match direction.end {
                 Some(at) if at <= now => Arrival::End,
-                end => Arrival::Nothing {
-                    until: earliest(end, direction.reset),
-                },
+                end => Arrival::Nothing { until: earliest(end, direction.reset) },
             };
         };
         if front.at > now {
-            return Arrival::Nothing {
-                until: earliest(Some(front.at), direction.reset),
-            };
+            return Arrival::Nothing { until: earliest(Some(front.at), direction.reset) };
         }
         let bytes = if front.bytes.len() > most {
             front.bytes.split_to(most)
         } else {
-            direction
-                .queue
-                .pop_front()
-                .map(|segment| segment.bytes)
-                .unwrap_or_default()
+            direction.queue.pop_front().map(|segment| segment.bytes).unwrap_or_default()
         };
         direction.held -= bytes.len();
         Arrival::Bytes(bytes)
@@ -291,9 +283,7 @@ impl Link {
 impl Direction {
     /// When something sent now arrives: never before what was sent earlier.
     fn arrival(&mut self, now: Duration) -> Duration {
-        self.latest = (now + self.path.latency)
-            .max(self.path.stalled_until)
-            .max(self.latest);
+        self.latest = (now + self.path.latency).max(self.path.stalled_until).max(self.latest);
         self.latest
     }
 
@@ -311,9 +301,7 @@ impl Direction {
     }
 
     fn lost(&self) -> bool {
-        self.path
-            .fault
-            .is_some_and(|fault| self.sent >= fault.after())
+        self.path.fault.is_some_and(|fault| self.sent >= fault.after())
     }
 
     fn discard(&mut self) {
@@ -354,20 +342,14 @@ mod tests {
         assert_eq!(link.read(Side::Server, START, 2), bytes(b"on"));
         assert_eq!(link.read(Side::Server, START, 99), bytes(b"e"));
         assert_eq!(link.read(Side::Server, START, 99), bytes(b"two"));
-        assert_eq!(
-            link.read(Side::Server, START, 99),
-            Arrival::Nothing { until: None }
-        );
+        assert_eq!(link.read(Side::Server, START, 99), Arrival::Nothing { until: None });
     }
 
     #[test]
     fn a_segment_arrives_when_it_has_travelled() {
         let mut link = Link::new(&Network::latency(LATER));
         write(&mut link, Side::Client, START, b"one");
-        assert_eq!(
-            link.read(Side::Server, START, 9),
-            Arrival::Nothing { until: Some(LATER) }
-        );
+        assert_eq!(link.read(Side::Server, START, 9), Arrival::Nothing { until: Some(LATER) });
         assert_eq!(link.read(Side::Server, LATER, 9), bytes(b"one"));
     }
 
@@ -379,30 +361,18 @@ mod tests {
         assert_eq!(link.read(Side::Server, START, 9), bytes(b"bye"));
         assert_eq!(link.read(Side::Server, START, 9), Arrival::End);
         write(&mut link, Side::Server, START, b"still open this way");
-        assert_eq!(
-            link.read(Side::Client, START, 99),
-            bytes(b"still open this way")
-        );
-        assert_eq!(
-            link.write(Side::Client, START, &Bytes::from_static(b"x"), |_| {}),
-            Err(Closed::Here)
-        );
+        assert_eq!(link.read(Side::Client, START, 99), bytes(b"still open this way"));
+        assert_eq!(link.write(Side::Client, START, &Bytes::from_static(b"x"), |_| {}), Err(Closed::Here));
     }
 
     #[test]
     fn closing_with_unread_bytes_resets_and_the_far_end_loses_what_it_has_not_read() {
-        let mut link = Link::new(&Network {
-            unread: Unread::Lost,
-            ..Network::default()
-        });
+        let mut link = Link::new(&Network { unread: Unread::Lost, ..Network::default() });
         write(&mut link, Side::Server, START, b"answer");
         write(&mut link, Side::Client, START, b"unread");
         assert_eq!(link.close(Side::Server, START), Some(Ending::Reset));
         assert_eq!(link.read(Side::Client, START, 9), Arrival::Reset);
-        assert_eq!(
-            link.write(Side::Client, START, &Bytes::from_static(b"x"), |_| {}),
-            Err(Closed::Reset)
-        );
+        assert_eq!(link.write(Side::Client, START, &Bytes::from_static(b"x"), |_| {}), Err(Closed::Reset));
     }
 
     #[test]
@@ -436,14 +406,8 @@ mod tests {
     #[test]
     fn a_full_window_makes_the_writer_wait() {
         let window = std::num::NonZeroUsize::new(4).expect("not zero");
-        let path = Path {
-            window,
-            ..Path::default()
-        };
-        let mut link = Link::new(&Network {
-            to_server: path,
-            ..Network::default()
-        });
+        let path = Path { window, ..Path::default() };
+        let mut link = Link::new(&Network { to_server: path, ..Network::default() });
         let written = link.write(Side::Client, START, &Bytes::from_static(b"123456"), |_| {});
         assert_eq!(written, Ok(4));
         assert!(!link.writable(Side::Client));
@@ -453,33 +417,18 @@ mod tests {
 
     #[test]
     fn a_black_hole_swallows_what_comes_after_and_the_end_too() {
-        let path = Path {
-            fault: Some(Fault::BlackHole { after: 3 }),
-            ..Path::default()
-        };
-        let mut link = Link::new(&Network {
-            to_server: path,
-            ..Network::default()
-        });
+        let path = Path { fault: Some(Fault::BlackHole { after: 3 }), ..Path::default() };
+        let mut link = Link::new(&Network { to_server: path, ..Network::default() });
         write(&mut link, Side::Client, START, b"123456");
         link.finish(Side::Client, START);
         assert_eq!(link.read(Side::Server, START, 9), bytes(b"123"));
-        assert_eq!(
-            link.read(Side::Server, START, 9),
-            Arrival::Nothing { until: None }
-        );
+        assert_eq!(link.read(Side::Server, START, 9), Arrival::Nothing { until: None });
     }
 
     #[test]
     fn a_reset_from_the_network_reaches_both_ends() {
-        let path = Path {
-            fault: Some(Fault::Reset { after: 3 }),
-            ..Path::default()
-        };
-        let mut link = Link::new(&Network {
-            to_server: path,
-            ..Network::default()
-        });
+        let path = Path { fault: Some(Fault::Reset { after: 3 }), ..Path::default() };
+        let mut link = Link::new(&Network { to_server: path, ..Network::default() });
         write(&mut link, Side::Client, START, b"123456");
         assert_eq!(link.read(Side::Server, START, 9), bytes(b"123"));
         assert_eq!(link.read(Side::Server, START, 9), Arrival::Reset);
@@ -488,19 +437,10 @@ mod tests {
 
     #[test]
     fn a_stall_holds_everything_back_until_its_time() {
-        let path = Path {
-            stalled_until: LATER,
-            ..Path::default()
-        };
-        let mut link = Link::new(&Network {
-            to_client: path,
-            ..Network::default()
-        });
+        let path = Path { stalled_until: LATER, ..Path::default() };
+        let mut link = Link::new(&Network { to_client: path, ..Network::default() });
         write(&mut link, Side::Server, START, b"late");
-        assert_eq!(
-            link.read(Side::Client, START, 9),
-            Arrival::Nothing { until: Some(LATER) }
-        );
+        assert_eq!(link.read(Side::Client, START, 9), Arrival::Nothing { until: Some(LATER) });
         assert_eq!(link.read(Side::Client, LATER, 9), bytes(b"late"));
     }
 
@@ -509,10 +449,7 @@ mod tests {
         let mut link = Link::new(&Network::cut(Cuts::At(vec![2, 3])));
         let mut lengths = Vec::new();
         let bytes = Bytes::from_static(b"12345");
-        assert_eq!(
-            link.write(Side::Client, START, &bytes, |part| lengths.push(part.len())),
-            Ok(5)
-        );
+        assert_eq!(link.write(Side::Client, START, &bytes, |part| lengths.push(part.len())), Ok(5));
         assert_eq!(lengths, [2, 1, 2]);
     }
 }

@@ -51,13 +51,7 @@ pub(crate) fn listen_observed(
         network: Box::new(network),
         observer: Box::new(observer),
     };
-    (
-        Dialer {
-            shared: Arc::new(shared),
-            queue,
-        },
-        Incoming { queue: incoming },
-    )
+    (Dialer { shared: Arc::new(shared), queue }, Incoming { queue: incoming })
 }
 
 impl Dialer {
@@ -67,9 +61,7 @@ impl Dialer {
         let network = (self.shared.network)(number);
         let observer = (self.shared.observer)(number);
         let (client, server) = observed_pair(&network, self.shared.start, number, observer);
-        self.queue
-            .send(server)
-            .map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused))?;
+        self.queue.send(server).map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused))?;
         Ok(client)
     }
 }
@@ -85,10 +77,7 @@ impl futures_core::Stream for Incoming {
     type Item = io::Result<Stream>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut()
-            .queue
-            .poll_recv(context)
-            .map(|stream| stream.map(Ok))
+        self.get_mut().queue.poll_recv(context).map(|stream| stream.map(Ok))
     }
 }
 

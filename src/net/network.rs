@@ -35,29 +35,15 @@ impl Network {
 
     /// A network that cuts both directions alike.
     pub fn cut(cuts: Cuts) -> Self {
-        let path = Path {
-            cuts,
-            ..Path::default()
-        };
-        Self {
-            to_server: path.clone(),
-            to_client: path,
-            ..Self::default()
-        }
+        let path = Path { cuts, ..Path::default() };
+        Self { to_server: path.clone(), to_client: path, ..Self::default() }
     }
 
     /// A network with the same one-way delay in both directions, in whole milliseconds (the paused clock knows no
     /// less; a part of one is rounded up).
     pub fn latency(one_way: Duration) -> Self {
-        let path = Path {
-            latency: one_way,
-            ..Path::default()
-        };
-        Self {
-            to_server: path.clone(),
-            to_client: path,
-            ..Self::default()
-        }
+        let path = Path { latency: one_way, ..Path::default() };
+        Self { to_server: path.clone(), to_client: path, ..Self::default() }
     }
 }
 

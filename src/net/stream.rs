@@ -60,22 +60,10 @@ pub(crate) fn observed_pair(
         start,
         number,
         observer,
-        state: Mutex::new(State {
-            link: Link::new(network),
-            readers: [None, None],
-            writers: [None, None],
-        }),
+        state: Mutex::new(State { link: Link::new(network), readers: [None, None], writers: [None, None] }),
     });
-    let client = Stream {
-        shared: Arc::clone(&shared),
-        side: Side::Client,
-        sleep: None,
-    };
-    let server = Stream {
-        shared,
-        side: Side::Server,
-        sleep: None,
-    };
+    let client = Stream { shared: Arc::clone(&shared), side: Side::Client, sleep: None };
+    let server = Stream { shared, side: Side::Server, sleep: None };
     (client, server)
 }
 
@@ -104,12 +92,8 @@ impl Shared {
 
 impl State {
     fn wake(&mut self, side: Side) {
-        for waker in [
-            self.readers[side.index()].take(),
-            self.writers[side.index()].take(),
-        ]
-        .into_iter()
-        .flatten()
+        for waker in
+            [self.readers[side.index()].take(), self.writers[side.index()].take()].into_iter().flatten()
         {
             waker.wake();
         }
@@ -173,11 +157,7 @@ impl Stream {
     }
 
     /// Sends as much of `bytes` as the window takes.
-    pub(crate) fn poll_send(
-        &mut self,
-        context: &mut Context<'_>,
-        bytes: &Bytes,
-    ) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_send(&mut self, context: &mut Context<'_>, bytes: &Bytes) -> Poll<io::Result<usize>> {
         let now = self.shared.now();
         let mut state = self.shared.lock();
         let side = self.side;
@@ -247,13 +227,8 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.get_mut()
-            .poll_send(context, &Bytes::copy_from_slice(bytes))
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_send(context, &Bytes::copy_from_slice(bytes))
     }
 
     fn poll_write_vectored(

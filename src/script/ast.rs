@@ -87,10 +87,7 @@ impl Default for Behaviour {
             fail_fast: None,
             after_loss: AfterLoss::Connect,
             after_early_loss: None,
-            after_failure: AfterFailure {
-                wait: Duration::from_secs(1),
-                from: WaitFrom::End,
-            },
+            after_failure: AfterFailure { wait: Duration::from_secs(1), from: WaitFrom::End },
         }
     }
 }
@@ -275,9 +272,7 @@ impl Awaited {
         match self {
             Self::Settings | Self::SettingsOrAck => WaitingFor::Settings,
             Self::SettingsAck => WaitingFor::SettingsAck,
-            Self::Headers(_) | Self::End(_) | Self::ResetStream(_) | Self::Http1 => {
-                WaitingFor::Response
-            }
+            Self::Headers(_) | Self::End(_) | Self::ResetStream(_) | Self::Http1 => WaitingFor::Response,
             Self::Bytes(_) | Self::PingAck => WaitingFor::Bytes,
             Self::GoAway | Self::Close => WaitingFor::Close,
         }
@@ -348,6 +343,8 @@ pub enum Action {
     Retry,
     /// Nothing.
     Ignore,
+    /// It does not notice until the connection is ready.
+    Later,
 }
 
 /// What a channel does when an established connection is lost.
@@ -355,6 +352,8 @@ pub enum Action {
 pub enum AfterLoss {
     /// Connects again at once; calls wait for it.
     Connect,
+    /// Is in TRANSIENT_FAILURE for an instant, then connects again; a waiting call may notice and fail, or not.
+    Blink,
     /// Is in TRANSIENT_FAILURE for so long, then connects again.
     Wait(Duration, WaitFrom),
     /// Goes IDLE; the next call connects.

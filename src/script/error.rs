@@ -25,41 +25,21 @@ impl ScriptError {
     pub(crate) fn new(file: &str, source: &str, span: Range<usize>, complaint: Complaint) -> Self {
         let before = &source[..span.start.min(source.len())];
         let line = before.matches('\n').count() + 1;
-        let column = before
-            .rsplit('\n')
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .count()
-            + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         let Complaint { message, help } = complaint;
-        let mut group = Level::ERROR.primary_title(&message).element(
-            Snippet::source(source)
-                .path(file)
-                .annotation(AnnotationKind::Primary.span(span)),
-        );
+        let mut group = Level::ERROR
+            .primary_title(&message)
+            .element(Snippet::source(source).path(file).annotation(AnnotationKind::Primary.span(span)));
         if let Some(help) = &help {
             group = group.element(Level::HELP.message(help));
         }
         let rendered = Renderer::plain().render(&[group]);
-        Self {
-            file: file.to_owned(),
-            line,
-            column,
-            message,
-            help,
-            rendered,
-        }
+        Self { file: file.to_owned(), line, column, message, help, rendered }
     }
 
     /// A file that lacks what it is about.
     pub(crate) fn empty(file: &str, source: &str, what: &str) -> Self {
-        Self::new(
-            file,
-            source,
-            source.len()..source.len(),
-            Complaint::new(format!("{what} is missing")),
-        )
+        Self::new(file, source, source.len()..source.len(), Complaint::new(format!("{what} is missing")))
     }
 }
 
@@ -80,10 +60,7 @@ pub(crate) struct Complaint {
 
 impl Complaint {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: None,
-        }
+        Self { message: message.into(), help: None }
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
@@ -94,9 +71,7 @@ impl Complaint {
     /// A word that is none of those that can stand there.
     pub(crate) fn unknown(what: &str, word: &str, known: &[&str]) -> Self {
         let nearest = crate::nearest::word(word, known.iter().copied());
-        Self::new(format!("`{word}` is no {what}")).help(format!(
-            "the nearest is `{nearest}`; there are {}",
-            known.join(", ")
-        ))
+        Self::new(format!("`{word}` is no {what}"))
+            .help(format!("the nearest is `{nearest}`; there are {}", known.join(", ")))
     }
 }

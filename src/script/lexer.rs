@@ -39,13 +39,7 @@ pub(crate) fn lines<'a>(file: &'a str, source: &'a str) -> Result<Vec<Line<'a>>,
             .map_err(|(span, complaint)| ScriptError::new(file, source, span, complaint))?;
         if !tokens.is_empty() {
             let indented = text.starts_with([' ', '\t']);
-            found.push(Line {
-                file,
-                source,
-                indented,
-                tokens,
-                position: 0,
-            });
+            found.push(Line { file, source, indented, tokens, position: 0 });
         }
         start += text.len();
     }
@@ -87,13 +81,7 @@ impl Line<'_> {
 
     /// Whether a quoted text comes next.
     pub(crate) fn at_text(&self) -> bool {
-        matches!(
-            self.tokens.get(self.position),
-            Some(Token {
-                kind: TokenKind::Text(_),
-                ..
-            })
-        )
+        matches!(self.tokens.get(self.position), Some(Token { kind: TokenKind::Text(_), .. }))
     }
 
     /// The next quoted text as bytes.
@@ -111,19 +99,12 @@ impl Line<'_> {
     /// The next quoted text.
     pub(crate) fn quoted(&mut self, what: &str) -> Result<String, ScriptError> {
         let bytes = self.quoted_bytes(what)?;
-        String::from_utf8(bytes)
-            .map_err(|_| self.complain_last(Complaint::new("this text is not UTF-8")))
+        String::from_utf8(bytes).map_err(|_| self.complain_last(Complaint::new("this text is not UTF-8")))
     }
 
     /// Whether a comma comes next; it is then passed.
     pub(crate) fn comma(&mut self) -> bool {
-        let matches = matches!(
-            self.tokens.get(self.position),
-            Some(Token {
-                kind: TokenKind::Comma,
-                ..
-            })
-        );
+        let matches = matches!(self.tokens.get(self.position), Some(Token { kind: TokenKind::Comma, .. }));
         self.position += usize::from(matches);
         matches
     }
@@ -135,21 +116,13 @@ impl Line<'_> {
 
     /// The line must end here.
     pub(crate) fn finish(&self) -> Result<(), ScriptError> {
-        if self.at_end() {
-            Ok(())
-        } else {
-            Err(self.complain(Complaint::new("the line should end here")))
-        }
+        if self.at_end() { Ok(()) } else { Err(self.complain(Complaint::new("the line should end here"))) }
     }
 
     /// The next word, parsed.
-    pub(crate) fn parsed<T: FromStr<Err: Display>>(
-        &mut self,
-        what: &str,
-    ) -> Result<T, ScriptError> {
+    pub(crate) fn parsed<T: FromStr<Err: Display>>(&mut self, what: &str) -> Result<T, ScriptError> {
         let word = self.expect_word(what)?;
-        word.parse()
-            .map_err(|error: T::Err| self.complain_last(Complaint::new(format!("{what}: {error}"))))
+        word.parse().map_err(|error: T::Err| self.complain_last(Complaint::new(format!("{what}: {error}"))))
     }
 
     /// This word must come next.
@@ -185,10 +158,7 @@ impl Line<'_> {
 
     /// An error at what was passed last.
     pub(crate) fn complain_last(&self, complaint: Complaint) -> ScriptError {
-        let span = self
-            .tokens
-            .get(self.position.saturating_sub(1))
-            .map_or(0..0, |token| token.span.clone());
+        let span = self.tokens.get(self.position.saturating_sub(1)).map_or(0..0, |token| token.span.clone());
         ScriptError::new(self.file, self.source, span, complaint)
     }
 
@@ -207,12 +177,18 @@ fn tokens(text: &str, start: usize) -> Result<Vec<Token>, (Range<usize>, Complai
             ',' => TokenKind::Comma,
             '"' => TokenKind::Text(quoted(&mut characters).ok_or_else(|| {
                 let span = start + at..start + text.trim_end().len();
-                (span, Complaint::new("this text does not end, or has an escape other than \\\" \\\\ \\r \\n \\t \\xHH"))
+                (
+                    span,
+                    Complaint::new(
+                        "this text does not end, or has an escape other than \\\" \\\\ \\r \\n \\t \\xHH",
+                    ),
+                )
             })?),
             _ if character.is_whitespace() => continue,
             _ => {
                 let mut word = String::from(character);
-                while let Some((_, next)) = characters.next_if(|(_, next)| !(next.is_whitespace() || ",\"".contains(*next)))
+                while let Some((_, next)) =
+                    characters.next_if(|(_, next)| !(next.is_whitespace() || ",\"".contains(*next)))
                 {
                     word.push(next);
                 }
@@ -220,10 +196,7 @@ fn tokens(text: &str, start: usize) -> Result<Vec<Token>, (Range<usize>, Complai
             }
         };
         let end = characters.peek().map_or(text.len(), |(next, _)| *next);
-        tokens.push(Token {
-            kind,
-            span: start + at..start + end,
-        });
+        tokens.push(Token { kind, span: start + at..start + end });
     }
     Ok(tokens)
 }
@@ -258,8 +231,7 @@ mod tests {
 
     #[test]
     fn words_texts_and_commas() {
-        let lines =
-            lines("t", "a b, \"c \\x00\\r\" # d\n\n  e=\"f\"\n").expect("it is well formed");
+        let lines = lines("t", "a b, \"c \\x00\\r\" # d\n\n  e=\"f\"\n").expect("it is well formed");
         assert_eq!(lines.len(), 2);
         let mut line = lines[0].clone();
         assert!(!line.indented);

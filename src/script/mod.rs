@@ -31,9 +31,9 @@ mod parser;
 mod printer;
 
 pub use ast::{
-    Action, AfterFailure, AfterLoss, Awaited, Behaviour, Calls, Client, Expectation,
-    ExpectedOutcome, FieldLine, FieldList, HeaderList, Item, Phase, Reaction, Script, Step,
-    StreamReference, Trigger, WaitFrom, Who,
+    Action, AfterFailure, AfterLoss, Awaited, Behaviour, Calls, Client, Expectation, ExpectedOutcome,
+    FieldLine, FieldList, HeaderList, Item, Phase, Reaction, Script, Step, StreamReference, Trigger,
+    WaitFrom, Who,
 };
 pub use error::ScriptError;
 pub(crate) use lexer::{Line, lines};

@@ -9,8 +9,8 @@ use crate::wire::hpack::Policy;
 
 use super::parser::policy_words;
 use super::{
-    Action, AfterFailure, AfterLoss, Awaited, Behaviour, Client, Expectation, ExpectedOutcome,
-    HeaderList, Item, Script, Step, StreamReference, WaitFrom, Who,
+    Action, AfterFailure, AfterLoss, Awaited, Behaviour, Client, Expectation, ExpectedOutcome, HeaderList,
+    Item, Script, Step, StreamReference, WaitFrom, Who,
 };
 
 impl Display for Script {
@@ -18,20 +18,13 @@ impl Display for Script {
         for list in &self.field_lists {
             writeln!(formatter, "fields {}", list.name)?;
             for line in &list.lines {
-                write!(
-                    formatter,
-                    "  {} {}",
-                    line.name,
-                    Quoted(line.value.as_bytes())
-                )?;
+                write!(formatter, "  {} {}", line.name, Quoted(line.value.as_bytes()))?;
                 writeln!(formatter, "{}", policy_words(line.policy, Policy::GO))?;
             }
         }
         for Client { name, who } in &self.clients {
             match who {
-                Who::Catalogued(spec) => {
-                    writeln!(formatter, "client {} {spec}", Quoted(name.as_bytes()))?
-                }
+                Who::Catalogued(spec) => writeln!(formatter, "client {} {spec}", Quoted(name.as_bytes()))?,
                 Who::Scripted(behaviour) => {
                     writeln!(formatter, "client {}", Quoted(name.as_bytes()))?;
                     write!(formatter, "{behaviour}")?;
@@ -42,9 +35,7 @@ impl Display for Script {
             writeln!(formatter, "server {server}")?;
         }
         network(formatter, &self.network)?;
-        self.expectations
-            .iter()
-            .try_for_each(|expectation| writeln!(formatter, "{expectation}"))
+        self.expectations.iter().try_for_each(|expectation| writeln!(formatter, "{expectation}"))
     }
 }
 
@@ -104,6 +95,7 @@ impl Display for Behaviour {
                 }
                 Action::Retry => writeln!(formatter, " retry")?,
                 Action::Ignore => writeln!(formatter, " ignore")?,
+                Action::Later => writeln!(formatter, " later")?,
             }
         }
         Ok(())
@@ -120,11 +112,7 @@ impl Display for Step {
                 }
                 Ok(())
             }
-            Self::Await {
-                what,
-                within,
-                otherwise,
-            } => {
+            Self::Await { what, within, otherwise } => {
                 write!(formatter, "< {what}")?;
                 if let Some(within) = within {
                     write!(formatter, " within {}", Time(*within))?;
@@ -160,53 +148,24 @@ impl Display for Item {
                 write!(formatter, "headers {stream}{} {list}", end_word(end))
             }
             Self::Data { stream, end, bytes } => {
-                write!(
-                    formatter,
-                    "data {stream}{}{}",
-                    end_word(end),
-                    Hexadecimal(bytes)
-                )
+                write!(formatter, "data {stream}{}{}", end_word(end), Hexadecimal(bytes))
             }
             Self::WindowUpdate { stream, increment } => {
-                write!(
-                    formatter,
-                    "window-update {stream} {}",
-                    u32::from(*increment)
-                )
+                write!(formatter, "window-update {stream} {}", u32::from(*increment))
             }
             Self::Ping { ack, payload } => {
-                write!(
-                    formatter,
-                    "ping{}{}",
-                    if *ack { " ack" } else { "" },
-                    Hexadecimal(payload)
-                )
+                write!(formatter, "ping{}{}", if *ack { " ack" } else { "" }, Hexadecimal(payload))
             }
             Self::GoAway { last, code, debug } => {
                 write!(formatter, "goaway {last} {:#x}", u32::from(*code))?;
-                if debug.is_empty() {
-                    Ok(())
-                } else {
-                    write!(formatter, " {}", Quoted(debug))
-                }
+                if debug.is_empty() { Ok(()) } else { write!(formatter, " {}", Quoted(debug)) }
             }
             Self::ResetStream { stream, code } => {
                 write!(formatter, "reset-stream {stream} {:#x}", u32::from(*code))
             }
-            Self::Priority {
-                stream,
-                priority:
-                    Priority {
-                        exclusive,
-                        dependency,
-                        weight,
-                    },
-            } => {
+            Self::Priority { stream, priority: Priority { exclusive, dependency, weight } } => {
                 let exclusive = if *exclusive { " exclusive" } else { "" };
-                write!(
-                    formatter,
-                    "priority {stream} on {dependency} weight {weight}{exclusive}"
-                )
+                write!(formatter, "priority {stream} on {dependency} weight {weight}{exclusive}")
             }
             Self::Frame(frame) => {
                 let reserved = if frame.reserved { " reserved" } else { "" };
@@ -279,15 +238,12 @@ impl Display for Expectation {
                 write!(formatter, " stalled client waiting for {waiting_for}")?;
             }
         }
-        self.at
-            .map_or(Ok(()), |at| write!(formatter, " at {}", Time(at)))
+        self.at.map_or(Ok(()), |at| write!(formatter, " at {}", Time(at)))
     }
 }
 
 fn steps(formatter: &mut Formatter<'_>, steps: &[Step]) -> fmt::Result {
-    steps
-        .iter()
-        .try_for_each(|step| writeln!(formatter, "  {step}"))
+    steps.iter().try_for_each(|step| writeln!(formatter, "  {step}"))
 }
 
 fn network(formatter: &mut Formatter<'_>, network: &Network) -> fmt::Result {
@@ -314,11 +270,7 @@ fn path(formatter: &mut Formatter<'_>, side: &str, path: &Path) -> fmt::Result {
         writeln!(formatter, "  {side} window {}", path.window)?;
     }
     if path.stalled_until != default.stalled_until {
-        writeln!(
-            formatter,
-            "  {side} stalled until {}",
-            Time(path.stalled_until)
-        )?;
+        writeln!(formatter, "  {side} stalled until {}", Time(path.stalled_until))?;
     }
     match path.fault {
         None => Ok(()),
@@ -336,19 +288,11 @@ pub(crate) struct Time(pub(crate) Duration);
 impl Display for Time {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         let nanoseconds = self.0.as_nanos();
-        let units = [
-            ("s", 1_000_000_000),
-            ("ms", 1_000_000),
-            ("us", 1_000),
-            ("ns", 1),
-        ];
+        let units = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1)];
         let (unit, size) = if nanoseconds == 0 {
             ("ms", 1)
         } else {
-            units
-                .into_iter()
-                .find(|(_, size)| nanoseconds % size == 0)
-                .unwrap_or(("ns", 1))
+            units.into_iter().find(|(_, size)| nanoseconds % size == 0).unwrap_or(("ns", 1))
         };
         write!(formatter, "{}{unit}", nanoseconds / size)
     }
@@ -358,6 +302,7 @@ impl Display for AfterLoss {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect => formatter.write_str("connect"),
+            Self::Blink => formatter.write_str("blink"),
             Self::Idle => formatter.write_str("idle"),
             Self::Wait(wait, WaitFrom::End) => write!(formatter, "wait {}", Time(*wait)),
             Self::Wait(wait, WaitFrom::Start) => {
@@ -371,9 +316,7 @@ struct Offsets<'a>(&'a [u64]);
 
 impl Display for Offsets<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        self.0
-            .iter()
-            .try_for_each(|offset| write!(formatter, " {offset}"))
+        self.0.iter().try_for_each(|offset| write!(formatter, " {offset}"))
     }
 }
 
@@ -384,9 +327,7 @@ impl Display for Hexadecimal<'_> {
         if !self.0.is_empty() {
             formatter.write_char(' ')?;
         }
-        self.0
-            .iter()
-            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
     }
 }
 
@@ -409,10 +350,7 @@ impl Display for Quoted<'_> {
                     other => formatter.write_char(other)?,
                 }
             }
-            chunk
-                .invalid()
-                .iter()
-                .try_for_each(|byte| write!(formatter, "\\x{byte:02x}"))?;
+            chunk.invalid().iter().try_for_each(|byte| write!(formatter, "\\x{byte:02x}"))?;
         }
         formatter.write_char('"')
     }
@@ -434,8 +372,5 @@ impl Display for Word<'_> {
 
 /// Whether bytes are better shown as text.
 fn readable(bytes: &[u8]) -> bool {
-    !bytes.is_empty()
-        && bytes
-            .iter()
-            .all(|byte| byte.is_ascii_graphic() || b" \r\n\t".contains(byte))
+    !bytes.is_empty() && bytes.iter().all(|byte| byte.is_ascii_graphic() || b" \r\n\t".contains(byte))
 }

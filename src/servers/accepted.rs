@@ -19,14 +19,8 @@ trait Duplex: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
 
 impl Accepted {
-    pub(crate) fn new(
-        inner: impl AsyncRead + AsyncWrite + Send + 'static,
-        peer: PeerAddress,
-    ) -> Self {
-        Self {
-            inner: Box::pin(inner),
-            peer,
-        }
+    pub(crate) fn new(inner: impl AsyncRead + AsyncWrite + Send + 'static, peer: PeerAddress) -> Self {
+        Self { inner: Box::pin(inner), peer }
     }
 
     /// The number of the connection among those of its run.
@@ -46,11 +40,7 @@ impl AsyncRead for Accepted {
 }
 
 impl AsyncWrite for Accepted {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.get_mut().inner.as_mut().poll_write(context, bytes)
     }
 
@@ -59,10 +49,7 @@ impl AsyncWrite for Accepted {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut()
-            .inner
-            .as_mut()
-            .poll_write_vectored(context, slices)
+        self.get_mut().inner.as_mut().poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -88,9 +75,6 @@ impl tonic::transport::server::Connected for Accepted {
 
 impl std::fmt::Debug for Accepted {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Accepted")
-            .field("peer", &self.peer)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Accepted").field("peer", &self.peer).finish_non_exhaustive()
     }
 }

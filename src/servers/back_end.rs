@@ -17,15 +17,9 @@ use super::{Accepted, BackEnd, grpc_go, tonic_health};
 #[derive(Clone)]
 pub(crate) enum Running {
     /// A model: each connection is a task of its own.
-    Modelled {
-        traits: &'static Traits,
-        start: Instant,
-        tempo: Tempo,
-    },
+    Modelled { traits: &'static Traits, start: Instant, tempo: Tempo },
     /// tonic's own server, which takes its connections from a queue.
-    Tonic {
-        queue: mpsc::UnboundedSender<Result<Accepted, Infallible>>,
-    },
+    Tonic { queue: mpsc::UnboundedSender<Result<Accepted, Infallible>> },
 }
 
 impl Running {
@@ -42,21 +36,13 @@ impl Running {
             }
             BackEnd::Nghttp2 | BackEnd::Netty | BackEnd::CCore => &grpc_go::GRPC_GO,
         };
-        Self::Modelled {
-            traits,
-            start,
-            tempo,
-        }
+        Self::Modelled { traits, start, tempo }
     }
 
     /// Hands a connection over.
     pub(crate) fn accept(&self, connection: Accepted) {
         match self {
-            Self::Modelled {
-                traits,
-                start,
-                tempo,
-            } => {
+            Self::Modelled { traits, start, tempo } => {
                 let model = Model::new(traits, tempo(connection.number()).handler);
                 tokio::spawn(serve(connection, model, *start));
             }

@@ -25,18 +25,13 @@ use crate::wire::{Frame, FrameReader, PREFACE, RawFrame};
 /// How `HTTP1Fast` reads: the longest method with a space after it.
 const LONGEST_METHOD: usize = 8;
 
-const METHODS: [&[u8]; 8] = [
-    b"OPTIONS", b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"TRACE", b"CONNECT",
-];
+const METHODS: [&[u8]; 8] = [b"OPTIONS", b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"TRACE", b"CONNECT"];
 
 /// One of cmux's matchers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Matcher {
     /// `HTTP2HeaderField("content-type", VALUE)`, or with SETTINGS `HTTP2MatchHeaderFieldSendSettings`.
-    ContentType {
-        value: &'static str,
-        sends_settings: bool,
-    },
+    ContentType { value: &'static str, sends_settings: bool },
     /// `HTTP2()`.
     Http2,
     /// `HTTP1Fast()`.
@@ -53,18 +48,13 @@ pub(crate) async fn sniff<S: AsyncRead + AsyncWrite + Unpin>(
     matchers: &[Matcher],
     noted: Noted<'_>,
 ) -> Option<(usize, Replay<S>)> {
-    let mut sniffer = Sniffer {
-        stream,
-        buffer: BytesMut::new(),
-        position: 0,
-    };
+    let mut sniffer = Sniffer { stream, buffer: BytesMut::new(), position: 0 };
     for (number, matcher) in matchers.iter().enumerate() {
         sniffer.position = 0;
         let matched = match *matcher {
-            Matcher::ContentType {
-                value,
-                sends_settings,
-            } => sniffer.content_type(value, sends_settings, noted).await,
+            Matcher::ContentType { value, sends_settings } => {
+                sniffer.content_type(value, sends_settings, noted).await
+            }
             Matcher::Http2 => sniffer.preface().await,
             Matcher::Http1Fast => sniffer.http1_fast().await,
         };
@@ -119,10 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sniffer<S> {
             }
             head.extend_from_slice(&bytes);
         }
-        Ok(METHODS.iter().any(|method| {
-            head.strip_prefix(*method)
-                .is_some_and(|rest| rest.starts_with(b" "))
-        }))
+        Ok(METHODS.iter().any(|method| head.strip_prefix(*method).is_some_and(|rest| rest.starts_with(b" "))))
     }
 
     /// `matchHTTP2Field`.
@@ -150,16 +137,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sniffer<S> {
                     continue;
                 }
                 Ok(
-                    Frame::Headers {
-                        fragment,
-                        end_headers,
-                        ..
-                    }
-                    | Frame::Continuation {
-                        fragment,
-                        end_headers,
-                        ..
-                    },
+                    Frame::Headers { fragment, end_headers, .. }
+                    | Frame::Continuation { fragment, end_headers, .. },
                 ) => (fragment, end_headers),
                 Ok(_) => continue,
                 Err(_) => return Ok(false),
@@ -183,11 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sniffer<S> {
     }
 
     /// The next frame, read as Go's framer does: the head first, then the payload.
-    async fn frame(
-        &mut self,
-        frames: &mut FrameReader,
-        noted: Noted<'_>,
-    ) -> io::Result<Option<RawFrame>> {
+    async fn frame(&mut self, frames: &mut FrameReader, noted: Noted<'_>) -> io::Result<Option<RawFrame>> {
         loop {
             if let Ok(Some(frame)) = frames.next_frame() {
                 return Ok(Some(frame));

@@ -36,10 +36,7 @@ pub(super) static H2C: Traits = Traits {
     speaks_first: false,
     window: Increment::new(983_041),
     measures: None,
-    surplus_ack: SurplusAck::GoAway {
-        code: ErrorCode::ProtocolError,
-        closes_after: Duration::from_secs(1),
-    },
+    surplus_ack: SurplusAck::GoAway { code: ErrorCode::ProtocolError, closes_after: Duration::from_secs(1) },
     answers: answer_over_http,
     writes_in_parts: true,
 };
@@ -48,11 +45,7 @@ pub(super) static H2C: Traits = Traits {
 pub(super) fn message(path: &[u8]) -> Bytes {
     let serving: &[u8] = &[0, 0, 0, 0, 2, 8, 1];
     let empty: &[u8] = &[0, 0, 0, 0, 0];
-    Bytes::from_static(if path == b"/grpc.health.v1.Health/Check" {
-        serving
-    } else {
-        empty
-    })
+    Bytes::from_static(if path == b"/grpc.health.v1.Health/Check" { serving } else { empty })
 }
 
 fn answer(request: &Request) -> Response {
@@ -61,24 +54,13 @@ fn answer(request: &Request) -> Response {
         let stated = String::from_utf8_lossy(&request.content_type);
         let message = format!("invalid gRPC request content-type {stated:?}");
         let status = (":status", "415".to_owned());
-        let headers = vec![
-            status,
-            content_type,
-            ("grpc-status", "3".to_owned()),
-            ("grpc-message", message),
-        ];
-        return Response {
-            headers,
-            ..Response::default()
-        };
+        let headers = vec![status, content_type, ("grpc-status", "3".to_owned()), ("grpc-message", message)];
+        return Response { headers, ..Response::default() };
     }
     Response {
         headers: vec![(":status", "200".to_owned()), content_type],
         body: Some(message(&request.path)),
-        trailers: vec![
-            ("grpc-status", "0".to_owned()),
-            ("grpc-message", String::new()),
-        ],
+        trailers: vec![("grpc-status", "0".to_owned()), ("grpc-message", String::new())],
     }
 }
 
@@ -86,12 +68,7 @@ fn answer_over_http(request: &Request) -> Response {
     let content_type = ("content-type", "application/grpc".to_owned());
     let mut headers = vec![(":status", "200".to_owned()), content_type];
     headers.extend(
-        ["Grpc-Status", "Grpc-Message", "Grpc-Status-Details-Bin"]
-            .map(|name| ("trailer", name.to_owned())),
+        ["Grpc-Status", "Grpc-Message", "Grpc-Status-Details-Bin"].map(|name| ("trailer", name.to_owned())),
     );
-    Response {
-        headers,
-        body: Some(message(&request.path)),
-        trailers: vec![("grpc-status", "0".to_owned())],
-    }
+    Response { headers, body: Some(message(&request.path)), trailers: vec![("grpc-status", "0".to_owned())] }
 }

@@ -7,6 +7,7 @@ mod fronts;
 mod grpc_go;
 mod http1;
 mod model;
+mod muxed;
 mod name;
 mod tonic_health;
 

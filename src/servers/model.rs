@@ -11,9 +11,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use crate::wire::hpack::{Decoder, Encoder, Policy};
-use crate::wire::{
-    ErrorCode, Frame, FrameReader, Increment, PREFACE, Setting, SettingId, StreamId,
-};
+use crate::wire::{ErrorCode, Frame, FrameReader, Increment, PREFACE, Setting, SettingId, StreamId};
 
 /// The most bytes of a header list that a model takes.
 const HEADER_LIST_LIMIT: usize = 1 << 20;
@@ -43,10 +41,7 @@ pub(crate) enum SurplusAck {
     /// Nothing.
     Ignored,
     /// It says GOAWAY, answers nothing more, and closes the connection after some time.
-    GoAway {
-        code: ErrorCode,
-        closes_after: Duration,
-    },
+    GoAway { code: ErrorCode, closes_after: Duration },
 }
 
 /// A request whose stream has ended.
@@ -184,12 +179,7 @@ impl Model {
     }
 
     fn greet(&mut self) {
-        let settings = self
-            .traits
-            .settings
-            .iter()
-            .map(|&(id, value)| Setting { id, value })
-            .collect();
+        let settings = self.traits.settings.iter().map(|&(id, value)| Setting { id, value }).collect();
         self.write(&Frame::Settings(settings));
         self.unacknowledged += 1;
     }
@@ -200,31 +190,18 @@ impl Model {
                 self.write(&Frame::SettingsAck);
                 let first = !std::mem::replace(&mut self.first_settings_read, true);
                 if let Some(increment) = self.traits.window.filter(|_| first) {
-                    self.write(&Frame::WindowUpdate {
-                        stream: StreamId::CONNECTION,
-                        increment,
-                    });
+                    self.write(&Frame::WindowUpdate { stream: StreamId::CONNECTION, increment });
                 }
             }
             Frame::SettingsAck => self.acknowledged(now),
             Frame::Ping { ack: false, opaque } => self.write(&Frame::Ping { ack: true, opaque }),
-            Frame::Headers {
-                stream,
-                fragment,
-                end_stream,
-                end_headers,
-                ..
-            } => {
+            Frame::Headers { stream, fragment, end_stream, end_headers, .. } => {
                 self.block = Some((stream, end_stream, BytesMut::from(fragment.as_ref())));
                 if end_headers {
                     self.end_of_block(now);
                 }
             }
-            Frame::Continuation {
-                fragment,
-                end_headers,
-                ..
-            } => {
+            Frame::Continuation { fragment, end_headers, .. } => {
                 if let Some((_, _, bytes)) = &mut self.block {
                     bytes.extend_from_slice(&fragment);
                 }
@@ -232,12 +209,7 @@ impl Model {
                     self.end_of_block(now);
                 }
             }
-            Frame::Data {
-                stream,
-                data,
-                end_stream,
-                ..
-            } => {
+            Frame::Data { stream, data, end_stream, .. } => {
                 self.measure(data.len());
                 if end_stream {
                     self.end_of_request(stream, now);
@@ -272,11 +244,7 @@ impl Model {
     }
 
     fn go_away(&mut self, code: ErrorCode, closes_at: Duration) {
-        self.write(&Frame::GoAway {
-            last_stream: self.last_stream,
-            code,
-            debug: Bytes::new(),
-        });
+        self.write(&Frame::GoAway { last_stream: self.last_stream, code, debug: Bytes::new() });
         self.going_away = true;
         self.due.clear();
         self.closes_at = Some(closes_at);
@@ -288,10 +256,7 @@ impl Model {
         };
         let increment = u32::try_from(bytes).ok().and_then(Increment::new);
         if let Some(increment) = increment.filter(|_| bytes > 0) {
-            self.write(&Frame::WindowUpdate {
-                stream: StreamId::CONNECTION,
-                increment,
-            });
+            self.write(&Frame::WindowUpdate { stream: StreamId::CONNECTION, increment });
             self.write(&Frame::Ping { ack: false, opaque });
         }
     }
@@ -326,21 +291,12 @@ impl Model {
     }
 
     fn answer(&mut self, stream: StreamId, request: &Request) {
-        let Response {
-            headers,
-            body,
-            trailers,
-        } = (self.traits.answers)(request);
+        let Response { headers, body, trailers } = (self.traits.answers)(request);
         let only_headers = body.is_none() && trailers.is_empty();
         self.write_block(stream, &headers, only_headers);
         if let Some(data) = body {
             self.end_part();
-            self.write(&Frame::Data {
-                stream,
-                data,
-                padding: None,
-                end_stream: trailers.is_empty(),
-            });
+            self.write(&Frame::Data { stream, data, padding: None, end_stream: trailers.is_empty() });
         }
         if !trailers.is_empty() {
             self.end_part();
@@ -349,16 +305,9 @@ impl Model {
         self.end_part();
     }
 
-    fn write_block(
-        &mut self,
-        stream: StreamId,
-        fields: &[(&'static str, String)],
-        end_stream: bool,
-    ) {
+    fn write_block(&mut self, stream: StreamId, fields: &[(&'static str, String)], end_stream: bool) {
         let mut block = Vec::new();
-        let fields = fields
-            .iter()
-            .map(|(name, value)| (name.as_bytes(), value.as_bytes(), Policy::GO));
+        let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes(), Policy::GO));
         self.encoder.encode(fields, &mut block);
         let fragment = block.into();
         self.write(&Frame::Headers {
@@ -372,9 +321,7 @@ impl Model {
     }
 
     fn write(&mut self, frame: &Frame) {
-        frame
-            .encode(&mut self.out)
-            .expect("a model writes no frame near the limit");
+        frame.encode(&mut self.out).expect("a model writes no frame near the limit");
     }
 
     fn end_part(&mut self) {
@@ -392,10 +339,7 @@ impl Model {
 
 impl Traits {
     fn frame_limit(&self) -> u32 {
-        let stated = self
-            .settings
-            .iter()
-            .find(|(id, _)| *id == SettingId::MaxFrameSize);
+        let stated = self.settings.iter().find(|(id, _)| *id == SettingId::MaxFrameSize);
         stated.map_or(16_384, |(_, limit)| *limit)
     }
 }

@@ -109,14 +109,13 @@ impl Front {
 
 impl BackEnd {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::GrpcGo,
-        Self::H2c,
-        Self::Tonic,
-        Self::Nghttp2,
-        Self::Netty,
-        Self::CCore,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::GrpcGo, Self::H2c, Self::Tonic, Self::Nghttp2, Self::Netty, Self::CCore];
+
+    /// Whether it ran in a process of its own when it was recorded, behind a listener that copies bytes.
+    pub(crate) fn is_relayed(self) -> bool {
+        !matches!(self, Self::GrpcGo | Self::H2c)
+    }
 
     /// The word in a server's name.
     pub fn word(self) -> &'static str {
@@ -140,11 +139,7 @@ impl ServerName {
 
 impl From<Front> for ServerName {
     fn from(front: Front) -> Self {
-        Self {
-            security: Security::Cleartext,
-            front,
-            back_end: BackEnd::GrpcGo,
-        }
+        Self { security: Security::Cleartext, front, back_end: BackEnd::GrpcGo }
     }
 }
 
@@ -191,23 +186,13 @@ impl fmt::Display for ServerNameError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownFront { word, nearest } => {
-                write!(
-                    formatter,
-                    "there is no server `{word}`; the nearest is `{nearest}`"
-                )
+                write!(formatter, "there is no server `{word}`; the nearest is `{nearest}`")
             }
             Self::UnknownBackEnd { word, nearest } => {
-                write!(
-                    formatter,
-                    "there is no back end `{word}`; the nearest is `{nearest}`"
-                )
+                write!(formatter, "there is no back end `{word}`; the nearest is `{nearest}`")
             }
             Self::NoBackEnd { front } => {
-                write!(
-                    formatter,
-                    "`{}` answers by itself, so nothing can be behind it",
-                    front.word()
-                )
+                write!(formatter, "`{}` answers by itself, so nothing can be behind it", front.word())
             }
         }
     }
@@ -230,38 +215,22 @@ impl FromStr for ServerName {
             Some((front, back_end)) => (front, Some(back_end)),
             None => (rest, None),
         };
-        let Some(front) = Front::ALL
-            .into_iter()
-            .find(|front| front.word() == front_word)
-        else {
+        let Some(front) = Front::ALL.into_iter().find(|front| front.word() == front_word) else {
             let nearest = nearest::word(front_word, Front::ALL.map(Front::word));
-            return Err(ServerNameError::UnknownFront {
-                word: front_word.to_owned(),
-                nearest,
-            });
+            return Err(ServerNameError::UnknownFront { word: front_word.to_owned(), nearest });
         };
         let back_end = match back_end_word {
             None => BackEnd::GrpcGo,
             Some(_) if !front.has_back_end() => return Err(ServerNameError::NoBackEnd { front }),
-            Some(word) => match BackEnd::ALL
-                .into_iter()
-                .find(|back_end| back_end.word() == word)
-            {
+            Some(word) => match BackEnd::ALL.into_iter().find(|back_end| back_end.word() == word) {
                 Some(back_end) => back_end,
                 None => {
                     let nearest = nearest::word(word, BackEnd::ALL.map(BackEnd::word));
-                    return Err(ServerNameError::UnknownBackEnd {
-                        word: word.to_owned(),
-                        nearest,
-                    });
+                    return Err(ServerNameError::UnknownBackEnd { word: word.to_owned(), nearest });
                 }
             },
         };
-        Ok(Self {
-            security,
-            front,
-            back_end,
-        })
+        Ok(Self { security, front, back_end })
     }
 }
 
@@ -275,11 +244,7 @@ mod tests {
             for front in Front::ALL {
                 for back_end in BackEnd::ALL {
                     if front.has_back_end() || back_end == BackEnd::GrpcGo {
-                        let name = ServerName {
-                            security,
-                            front,
-                            back_end,
-                        };
+                        let name = ServerName { security, front, back_end };
                         assert_eq!(name.to_string().parse(), Ok(name));
                     }
                 }
@@ -290,15 +255,9 @@ mod tests {
     #[test]
     fn a_typo_names_the_nearest() {
         let error = "cmux-seting".parse::<ServerName>().expect_err("a typo");
-        assert_eq!(
-            error.to_string(),
-            "there is no server `cmux-seting`; the nearest is `cmux-settings`"
-        );
+        assert_eq!(error.to_string(), "there is no server `cmux-seting`; the nearest is `cmux-settings`");
         let error = "mux-to-netti".parse::<ServerName>().expect_err("a typo");
-        assert_eq!(
-            error.to_string(),
-            "there is no back end `netti`; the nearest is `netty`"
-        );
+        assert_eq!(error.to_string(), "there is no back end `netti`; the nearest is `netty`");
         assert!("eof-to-tonic".parse::<ServerName>().is_err());
     }
 }

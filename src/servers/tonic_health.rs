@@ -16,14 +16,9 @@ use super::Accepted;
 use super::fronts::Tempo;
 
 /// Serves the health service on all connections of the queue, at the pace that `tempo` says.
-pub(super) async fn serve(
-    incoming: mpsc::UnboundedReceiver<Result<Accepted, Infallible>>,
-    tempo: Tempo,
-) {
+pub(super) async fn serve(incoming: mpsc::UnboundedReceiver<Result<Accepted, Infallible>>, tempo: Tempo) {
     let (reporter, health) = tonic_health::server::health_reporter();
-    reporter
-        .set_service_status("", tonic_health::ServingStatus::Serving)
-        .await;
+    reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
     let served = Server::builder()
         .layer(Paced { tempo })
         .add_service(health)
@@ -56,10 +51,7 @@ impl<S> Layer<S> for Paced {
     type Service = PacedService<S>;
 
     fn layer(&self, inner: S) -> PacedService<S> {
-        PacedService {
-            inner,
-            tempo: Tempo::clone(&self.tempo),
-        }
+        PacedService { inner, tempo: Tempo::clone(&self.tempo) }
     }
 }
 
@@ -78,18 +70,12 @@ where
     type Error = S::Error;
     type Future = std::pin::Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
 
-    fn poll_ready(
-        &mut self,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<(), S::Error>> {
+    fn poll_ready(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let connection = request
-            .extensions()
-            .get::<PeerAddress>()
-            .map_or(0, |peer| peer.number());
+        let connection = request.extensions().get::<PeerAddress>().map_or(0, |peer| peer.number());
         let handler = (self.tempo)(connection).handler;
         let answer = self.inner.call(request);
         Box::pin(async move {

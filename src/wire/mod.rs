@@ -24,7 +24,7 @@ pub mod hpack;
 pub mod http1;
 
 pub use frame::{
-    ErrorCode, Frame, FrameKind, FrameReader, Increment, PREFACE, Payload, Priority, RawFrame,
-    Setting, SettingId, StreamId,
+    ErrorCode, Frame, FrameKind, FrameReader, Increment, PREFACE, Payload, Priority, RawFrame, Setting,
+    SettingId, StreamId,
 };
 pub use http1::{RequestHead, ResponseHead};

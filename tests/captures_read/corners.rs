@@ -30,24 +30,12 @@ fn acknowledge_less(plan: &mut Plan, most: u64) {
 
 #[test]
 fn what_is_sent_again_is_not_given_out_again() {
-    for (packet, places) in [
-        (0, 1),
-        (1, 3),
-        (3, 1),
-        (3, 9),
-        (4, 2),
-        (12, 3),
-        (13, 1),
-        (14, 2),
-    ] {
+    for (packet, places) in [(0, 1), (1, 3), (3, 1), (3, 9), (4, 2), (12, 3), (13, 1), (14, 2)] {
         let plan = changed(|plan| {
             plan.repeat(packet, places);
         });
         assert_eq!(ladder_of(&plan), TALK, "packet {packet}");
-        let expected = Notes {
-            retransmissions: 1,
-            ..Notes::default()
-        };
+        let expected = Notes { retransmissions: 1, ..Notes::default() };
         assert_eq!(notes_of(&plan), expected, "packet {packet}");
     }
 }
@@ -58,10 +46,7 @@ fn a_segment_with_old_and_new_bytes_brings_the_new_ones() {
         plan.widen(4, 4, 0).widen(5, 9, 0);
     });
     assert_eq!(ladder_of(&plan), TALK);
-    let expected = Notes {
-        overlaps: 2,
-        ..Notes::default()
-    };
+    let expected = Notes { overlaps: 2, ..Notes::default() };
     assert_eq!(notes_of(&plan), expected);
 
     // Two segments sent again as one, with more behind them: only what is new, in one piece.
@@ -88,10 +73,7 @@ fn the_first_bytes_win_and_others_are_noted() {
     });
     assert_eq!(ladder_of(&plan), TALK);
     let notes = notes_of(&plan);
-    assert_eq!(
-        (notes.conflicts, notes.retransmissions, notes.early),
-        (1, 1, 1)
-    );
+    assert_eq!((notes.conflicts, notes.retransmissions, notes.early), (1, 1, 1));
 }
 
 #[test]
@@ -101,24 +83,12 @@ fn a_reordered_segment_is_given_out_when_the_stream_is_contiguous() {
     });
     let (lines, packets, times) = flow_of(&plan, |flow| {
         let packets: Vec<_> = flow.events.iter().map(|event| event.packet).collect();
-        let times: Vec<_> = flow
-            .events
-            .iter()
-            .map(|event| event.time / 50_000)
-            .collect();
+        let times: Vec<_> = flow.events.iter().map(|event| event.time / 50_000).collect();
         (ladder(flow), packets, times)
     });
     assert_eq!(lines, TALK);
-    assert_eq!(
-        packets[..5],
-        [2, 6, 4, 5, 8],
-        "each names the packet that carried it"
-    );
-    assert_eq!(
-        times[..5],
-        [1, 5, 5, 5, 7],
-        "and is given out when the first came"
-    );
+    assert_eq!(packets[..5], [2, 6, 4, 5, 8], "each names the packet that carried it");
+    assert_eq!(times[..5], [1, 5, 5, 5, 7], "and is given out when the first came");
 
     // `.0` comes after the server's `settings`: whoever reads the events sees that the server did not wait for it.
     let plan = changed(|plan| {
@@ -141,16 +111,7 @@ fn an_end_waits_for_what_comes_before_it() {
     let lines = ladder_of(&plan);
     assert_eq!(
         lines[5..],
-        [
-            "> 14 ack",
-            "< 8 respo",
-            "> 17 +he",
-            "> 20 ade",
-            "> 23 rs",
-            "> end",
-            "< 13 nse",
-            "< end"
-        ]
+        ["> 14 ack", "< 8 respo", "> 17 +he", "> 20 ade", "> 23 rs", "> end", "< 13 nse", "< end"]
     );
 }
 
@@ -166,49 +127,28 @@ fn probes_are_counted_and_bring_nothing() {
         .keep_alive(ToServer);
     // Linux probes without a byte.
     plan.packets[9].bytes = 0..0;
-    assert_eq!(
-        ladder_of(&plan),
-        ["< opened", "> 0 abc", "> 3 def", "< end"]
-    );
-    let expected = Notes {
-        keep_alives: 3,
-        ..Notes::default()
-    };
+    assert_eq!(ladder_of(&plan), ["< opened", "> 0 abc", "> 3 def", "< end"]);
+    let expected = Notes { keep_alives: 3, ..Notes::default() };
     assert_eq!(notes_of(&plan), expected);
 }
 
 #[test]
 fn a_probe_of_a_closed_window_brings_its_byte_once() {
     let mut plan = plan();
-    plan.open()
-        .send(ToServer, b"abc", 9)
-        .probe_closed_window(ToServer, b'd');
+    plan.open().send(ToServer, b"abc", 9).probe_closed_window(ToServer, b'd');
     // Asked again with the same byte, then the window opens and the byte comes once more with others.
     let probe = plan.packets.len() - 1;
-    plan.repeat(probe, 1)
-        .acknowledge(ToClient)
-        .send(ToServer, b"ef", 9);
+    plan.repeat(probe, 1).acknowledge(ToClient).send(ToServer, b"ef", 9);
     let last = plan.packets.len() - 1;
     plan.widen(last, 1, 0);
     assert_eq!(ladder_of(&plan), ["< opened", "> 0 abc", "> 3 d", "> 4 ef"]);
-    let expected = Notes {
-        zero_window_probes: 2,
-        overlaps: 1,
-        ..Notes::default()
-    };
+    let expected = Notes { zero_window_probes: 2, overlaps: 1, ..Notes::default() };
     assert_eq!(notes_of(&plan), expected);
 }
 
 #[test]
 fn sequence_numbers_wrap() {
-    for initial in [
-        u32::MAX,
-        u32::MAX - 1,
-        u32::MAX - 7,
-        u32::MAX - 20,
-        0,
-        1 << 31,
-    ] {
+    for initial in [u32::MAX, u32::MAX - 1, u32::MAX - 7, u32::MAX - 20, 0, 1 << 31] {
         for disordered in [false, true] {
             let plan = changed(|plan| {
                 plan.initial = [initial, initial.wrapping_add(3)];
@@ -255,15 +195,7 @@ fn a_half_closed_connection_goes_on_in_the_other_direction() {
         .acknowledge(ToServer)
         .end(ToClient)
         .acknowledge(ToServer);
-    let expected = [
-        "< opened",
-        "> 0 request",
-        "> end",
-        "< 0 long",
-        "< 4  ans",
-        "< 8 wer",
-        "< end",
-    ];
+    let expected = ["< opened", "> 0 request", "> end", "< 0 long", "< 4  ans", "< 8 wer", "< end"];
     assert_eq!(ladder_of(&plan), expected);
     assert_eq!(notes_of(&plan), Notes::default());
 }
@@ -277,20 +209,9 @@ fn a_reset_is_an_event_and_what_follows_is_noted() {
         .send(ToServer, b"more", 2)
         .reset(ToClient)
         .reset(ToServer);
-    let expected = [
-        "< opened",
-        "> 0 too late",
-        "< reset",
-        "> 8 mo",
-        "> 10 re",
-        "> reset",
-    ];
+    let expected = ["< opened", "> 0 too late", "< reset", "> 8 mo", "> 10 re", "> reset"];
     assert_eq!(ladder_of(&plan), expected);
-    let expected = Notes {
-        after_reset: 2,
-        retransmissions: 1,
-        ..Notes::default()
-    };
+    let expected = Notes { after_reset: 2, retransmissions: 1, ..Notes::default() };
     assert_eq!(notes_of(&plan), expected);
 
     // Refused: the RST answers the SYN.

@@ -41,15 +41,7 @@ fn harmful() -> impl Strategy<Value = Mishap> {
 
 /// Turns of the two ends, each with its bytes, the size of its segments, and whether it is acknowledged.
 fn turns() -> impl Strategy<Value = Vec<(bool, Vec<u8>, usize, bool)>> {
-    vec(
-        (
-            any::<bool>(),
-            vec(any::<u8>(), 1..80),
-            1..50_usize,
-            any::<bool>(),
-        ),
-        1..12,
-    )
+    vec((any::<bool>(), vec(any::<u8>(), 1..80), 1..50_usize, any::<bool>()), 1..12)
 }
 
 fn planned(turns: &[(bool, Vec<u8>, usize, bool)], initial: [u32; 2], ended: bool) -> Plan {
@@ -99,9 +91,7 @@ fn disturb(plan: &mut Plan, mishaps: &[Mishap], spared: usize) {
 }
 
 fn joined(flow: &Flow<'_>, direction: Direction) -> Vec<u8> {
-    flow.data(direction)
-        .flat_map(|(_, bytes)| bytes.to_vec())
-        .collect()
+    flow.data(direction).flat_map(|(_, bytes)| bytes.to_vec()).collect()
 }
 
 fn layout(link: LinkType, fragment_size: u16) -> Layout {

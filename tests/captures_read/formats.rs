@@ -5,8 +5,8 @@ use muxbed::capture::writer::{
     ByteOrder, Container, Interface, Layout, PcapWriter, PcapngWriter, Wrapping, write,
 };
 use muxbed::capture::{
-    CaptureError, Clock, Direction, Inside, LinkType, Malformation, Packets, PassedKind,
-    Resolution, SecretsKind, read,
+    CaptureError, Clock, Direction, Inside, LinkType, Malformation, Packets, PassedKind, Resolution,
+    SecretsKind, read,
 };
 
 use super::{TALK, TIME, ladder, plan, plan_between, read_whole, talk};
@@ -112,15 +112,8 @@ fn a_file_may_hold_sections_interfaces_and_blocks_of_every_kind() {
     let mut plan = plan();
     talk(&mut plan);
     let segments: Vec<_> = plan.segments().collect();
-    let clock = |resolution, offset| Clock {
-        resolution: Resolution::from(resolution),
-        offset,
-    };
-    let interface = |link, clock| Interface {
-        link,
-        snapshot_length: 96,
-        clock,
-    };
+    let clock = |resolution, offset| Clock { resolution: Resolution::from(resolution), offset };
+    let interface = |link, clock| Interface { link, snapshot_length: 96, clock };
     let mut writer = PcapngWriter::new(ByteOrder::Big);
     writer.secrets(SecretsKind::TlsKeyLog, b"CLIENT_RANDOM 00 11\n.");
     writer.block(4, &[0; 4]);
@@ -158,15 +151,9 @@ fn a_file_may_hold_sections_interfaces_and_blocks_of_every_kind() {
     let secrets: Vec<_> = capture.secrets.iter().map(|s| (s.kind, s.data)).collect();
     assert_eq!(
         secrets,
-        [
-            (SecretsKind::TlsKeyLog, &b"CLIENT_RANDOM 00 11\n."[..]),
-            (SecretsKind::Other(0x5353_484b), b"")
-        ]
+        [(SecretsKind::TlsKeyLog, &b"CLIENT_RANDOM 00 11\n."[..]), (SecretsKind::Other(0x5353_484b), b"")]
     );
-    let times: Vec<_> = Packets::new(&file)
-        .unwrap()
-        .map(|packet| packet.unwrap().timestamp)
-        .collect();
+    let times: Vec<_> = Packets::new(&file).unwrap().map(|packet| packet.unwrap().timestamp).collect();
     for (index, (time, _)) in segments.iter().enumerate() {
         let expected = match index % 9 % 4 {
             0 => Some(*time),
@@ -199,12 +186,7 @@ fn a_file_cut_anywhere_gives_the_packets_before_the_cut_and_its_place() {
             packets = capture.packets;
             match capture.cut_off {
                 None => last_whole = cut,
-                Some(CaptureError::CutOff {
-                    offset,
-                    after_packet,
-                    inside,
-                    missing,
-                }) => {
+                Some(CaptureError::CutOff { offset, after_packet, inside, missing }) => {
                     assert_eq!((offset, after_packet), (last_whole as u64, packets));
                     let is_packet = matches!(container, Container::Pcap { .. });
                     assert_eq!(inside == Inside::Packet, is_packet);
@@ -234,31 +216,13 @@ fn damage_is_told_from_an_early_end() {
         read(&file).unwrap().cut_off
     };
     // The section takes 28 bytes, the interface 32 with its option, the first packet 76.
-    let malformed = |offset, after_packet, what| {
-        Some(CaptureError::Malformed {
-            offset,
-            after_packet,
-            what,
-        })
-    };
-    assert_eq!(
-        damaged(64, 75),
-        malformed(60, 0, Malformation::BlockLength(75))
-    );
-    assert_eq!(
-        damaged(64, 8),
-        malformed(60, 0, Malformation::BlockLength(8))
-    );
+    let malformed = |offset, after_packet, what| Some(CaptureError::Malformed { offset, after_packet, what });
+    assert_eq!(damaged(64, 75), malformed(60, 0, Malformation::BlockLength(75)));
+    assert_eq!(damaged(64, 8), malformed(60, 0, Malformation::BlockLength(8)));
     let trailer = Malformation::BlockTrailer { start: 76, end: 77 };
     assert_eq!(damaged(60 + 72, 77), malformed(60, 0, trailer));
-    assert_eq!(
-        damaged(60 + 20, 60),
-        malformed(60, 0, Malformation::BlockBody(6))
-    );
-    let interface = Malformation::NoSuchInterface {
-        interface: 3,
-        described: 1,
-    };
+    assert_eq!(damaged(60 + 20, 60), malformed(60, 0, Malformation::BlockBody(6)));
+    let interface = Malformation::NoSuchInterface { interface: 3, described: 1 };
     assert_eq!(damaged(60 + 8, 3), malformed(60, 0, interface));
     assert_eq!(damaged(136 + 8, 3), malformed(136, 1, interface));
 }
@@ -275,9 +239,7 @@ fn what_is_not_tcp_is_counted_by_kind() {
     talk(&mut plan);
     let frame = |change: &dyn Fn(&mut Vec<u8>)| {
         let (_, segment) = plan.segments().nth(3).unwrap();
-        let mut frame = Wrapping::new(LinkType::Ethernet)
-            .frames(&segment, 1)
-            .remove(0);
+        let mut frame = Wrapping::new(LinkType::Ethernet).frames(&segment, 1).remove(0);
         change(&mut frame.bytes);
         frame.bytes
     };
@@ -286,29 +248,14 @@ fn what_is_not_tcp_is_counted_by_kind() {
         (frame(&|bytes| bytes[23] = 1), PassedKind::Icmp),
         (frame(&|bytes| bytes[23] = 47), PassedKind::Transport(47)),
         (frame(&|bytes| bytes[13] = 6), PassedKind::Arp),
-        (
-            frame(&|bytes| bytes[12] = 0x88),
-            PassedKind::Network(0x8800),
-        ),
+        (frame(&|bytes| bytes[12] = 0x88), PassedKind::Network(0x8800)),
         (frame(&|bytes| bytes[14] = 0x75), PassedKind::Malformed),
         (frame(&|bytes| bytes[46] = 0x10), PassedKind::Malformed),
-        (
-            frame(&|bytes| bytes.truncate(50)),
-            PassedKind::HeaderCutShort,
-        ),
-        (
-            frame(&|bytes| bytes.truncate(13)),
-            PassedKind::HeaderCutShort,
-        ),
+        (frame(&|bytes| bytes.truncate(50)), PassedKind::HeaderCutShort),
+        (frame(&|bytes| bytes.truncate(13)), PassedKind::HeaderCutShort),
         (frame(&|bytes| bytes[20] = 0x20), PassedKind::Malformed),
-        (
-            frame(&|bytes| bytes[21] = 9),
-            PassedKind::FragmentUnfinished,
-        ),
-        (
-            frame(&|bytes| bytes[26..30].copy_from_slice(&[10, 1, 0, 2])),
-            PassedKind::ToItself,
-        ),
+        (frame(&|bytes| bytes[21] = 9), PassedKind::FragmentUnfinished),
+        (frame(&|bytes| bytes[26..30].copy_from_slice(&[10, 1, 0, 2])), PassedKind::ToItself),
     ];
     for (mut bytes, kind) in frames {
         if kind == PassedKind::ToItself {
@@ -319,12 +266,7 @@ fn what_is_not_tcp_is_counted_by_kind() {
         let file = writer.take();
         let capture = read_whole(&file);
         assert_eq!(capture.flows.len(), 0);
-        assert_eq!(
-            capture.passed_over.packets(kind),
-            1,
-            "{kind}: {:?}",
-            capture.passed_over
-        );
+        assert_eq!(capture.passed_over.packets(kind), 1, "{kind}: {:?}", capture.passed_over);
         assert_eq!(capture.passed_over.total(), 1);
     }
     let mut writer = PcapWriter::new(ByteOrder::Big, false, LinkType::from(127), 0);

@@ -144,10 +144,7 @@ fn check_invariants(file: &[u8], capture: &Capture<'_>) {
             };
             assert!(length > 0, "an event about nothing");
             assert!(!ended[this], "something after the end");
-            assert_eq!(
-                offset, next[this],
-                "the stream has neither holes nor overlaps"
-            );
+            assert_eq!(offset, next[this], "the stream has neither holes nor overlaps");
             next[this] += length;
         }
     }

@@ -19,9 +19,7 @@ fn expected() -> BTreeMap<&'static str, Vec<&'static str>> {
 }
 
 fn bytes_of(capture: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("captures")
-        .join(capture);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures").join(capture);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -42,22 +40,14 @@ fn line(flow: &Flow<'_>, direction: Direction) -> String {
     let bytes: usize = data.iter().map(|bytes| bytes.len()).sum();
     let segments = data.len();
     let digest = digest(data.into_iter());
-    let of_direction = || {
-        flow.events
-            .iter()
-            .filter(|event| event.direction == direction)
-    };
+    let of_direction = || flow.events.iter().filter(|event| event.direction == direction);
     let gaps: Vec<_> = of_direction()
         .filter_map(|event| match event.what {
             What::Gap { offset, length } => Some(format!("{offset}+{length}")),
             _ => None,
         })
         .collect();
-    let gaps = if gaps.is_empty() {
-        "-".to_owned()
-    } else {
-        gaps.join(";")
-    };
+    let gaps = if gaps.is_empty() { "-".to_owned() } else { gaps.join(";") };
     let has = |what: &What<'_>, word| {
         let found = of_direction().any(|event| event.what == *what);
         if found { word } else { "-" }
@@ -85,17 +75,10 @@ fn recordings_have_the_flows_that_tshark_finds() {
         assert!(capture.flows.iter().all(known), "{name}");
         let keys: Vec<_> = capture.secrets.iter().map(|secrets| secrets.kind).collect();
         let encrypted = name.ends_with(".pcapng");
-        assert_eq!(
-            keys,
-            vec![SecretsKind::TlsKeyLog; usize::from(encrypted)],
-            "{name}"
-        );
+        assert_eq!(keys, vec![SecretsKind::TlsKeyLog; usize::from(encrypted)], "{name}");
         for secrets in capture.secrets {
             let text = std::str::from_utf8(secrets.data).unwrap();
-            assert!(
-                text.lines().all(|line| line.split(' ').count() == 3),
-                "{text:?}"
-            );
+            assert!(text.lines().all(|line| line.split(' ').count() == 3), "{text:?}");
         }
     }
 }
@@ -126,11 +109,7 @@ fn packets_that_a_recording_lacks_are_named_with_their_place() {
     let capture = read_whole(&file);
     let complete: Vec<_> = capture.flows.iter().map(Flow::is_complete).collect();
     assert_eq!(complete, [true, true, false]);
-    let lines: Vec<_> = capture.flows[2]
-        .events
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let lines: Vec<_> = capture.flows[2].events.iter().map(ToString::to_string).collect();
     assert_eq!(
         lines[4..],
         [
@@ -152,10 +131,7 @@ fn a_recording_cut_off_has_the_same_events_up_to_the_cut() {
         let Some(flow) = capture.flows.first() else {
             continue;
         };
-        let expected = whole.flows[0]
-            .events
-            .iter()
-            .filter(|event| event.packet <= packets);
+        let expected = whole.flows[0].events.iter().filter(|event| event.packet <= packets);
         assert_eq!(ladder(flow), lines[..expected.count()]);
     }
 }

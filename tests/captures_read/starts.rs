@@ -27,10 +27,7 @@ fn a_gap_is_declared_when_its_bytes_are_acknowledged() {
     flow_of(&plan, |flow| {
         assert!(!flow.is_complete());
         // It may end in a FIN as far as that segment tells; what comes later shows that it did not.
-        assert_eq!(
-            (flow.events[4].packet, flow.events[4].time),
-            (8, 8 * 50_000)
-        );
+        assert_eq!((flow.events[4].packet, flow.events[4].time), (8, 8 * 50_000));
     });
 }
 
@@ -77,10 +74,7 @@ fn the_end_of_a_stream_may_be_missing_too() {
         plan.lose(11);
     });
     let lines = ladder_of(&plan);
-    assert_eq!(
-        lines[8..],
-        ["> 23 gap 2", "< 8 respo", "< 13 nse", "> end", "< end"]
-    );
+    assert_eq!(lines[8..], ["> 23 gap 2", "< 8 respo", "< 13 nse", "> end", "< end"]);
 }
 
 #[test]
@@ -95,10 +89,7 @@ fn bytes_that_come_after_their_acknowledgment_take_the_place_of_the_gap() {
     // Of two lost segments only the second comes, and it comes twice, once wrong.
     let plan = changed(|plan| {
         plan.repeat(4, 6).repeat(4, 7).lose(4).lose(3);
-        let wrong = plan
-            .packets
-            .iter()
-            .rposition(|packet| packet.bytes == (6..12));
+        let wrong = plan.packets.iter().rposition(|packet| packet.bytes == (6..12));
         plan.packets[wrong.unwrap()].garbled = true;
     });
     let lines = ladder_of(&plan);
@@ -111,22 +102,8 @@ fn a_conversation_without_its_start_is_read_from_where_it_is() {
     let plan = changed(|plan| {
         plan.packets.drain(..4);
     });
-    let mut expected = vec![
-        "> no start",
-        "> 0 HTTP/2",
-        "> 6 .0",
-        "< 0 settings",
-        "> 8 ack",
-    ];
-    expected.extend([
-        "> 11 +he",
-        "> 14 ade",
-        "> 17 rs",
-        "< 8 respo",
-        "< 13 nse",
-        "> end",
-        "< end",
-    ]);
+    let mut expected = vec!["> no start", "> 0 HTTP/2", "> 6 .0", "< 0 settings", "> 8 ack"];
+    expected.extend(["> 11 +he", "> 14 ade", "> 17 rs", "< 8 respo", "< 13 nse", "> end", "< end"]);
     assert_eq!(ladder_of(&plan), expected);
 
     // With the first segment lost of a direction whose place is known from the other's acknowledgment.
@@ -150,13 +127,9 @@ fn a_conversation_without_its_start_is_read_from_where_it_is() {
 fn the_client_of_a_conversation_without_start_is_guessed_and_said_to_be() {
     let known = |client_bytes: &[u8], server_port: u16, from: usize| {
         let mut plan = plan_between("10.1.0.1:4000", &format!("10.1.0.2:{server_port}"));
-        plan.open()
-            .send(ToClient, b"greeting", 99)
-            .send(ToServer, client_bytes, 99);
+        plan.open().send(ToClient, b"greeting", 99).send(ToServer, client_bytes, 99);
         plan.packets.drain(..from);
-        flow_of(&plan, |flow| {
-            (flow.client.port() == 4000, flow.client_known_by)
-        })
+        flow_of(&plan, |flow| (flow.client.port() == 4000, flow.client_known_by))
     };
     for port in [443, 50_000] {
         let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -167,14 +140,8 @@ fn the_client_of_a_conversation_without_start_is_guessed_and_said_to_be() {
         assert_eq!(known(hello, port, 3), (true, ClientKnownBy::ClientHello));
         let higher = (port < 4000, ClientKnownBy::HigherPort);
         assert_eq!(known(b"anything", port, 3), higher);
-        assert_eq!(
-            known(b"anything", port, 0),
-            (true, ClientKnownBy::Handshake)
-        );
-        assert_eq!(
-            known(b"anything", port, 1),
-            (true, ClientKnownBy::Handshake)
-        );
+        assert_eq!(known(b"anything", port, 0), (true, ClientKnownBy::Handshake));
+        assert_eq!(known(b"anything", port, 1), (true, ClientKnownBy::Handshake));
     }
     assert!(ClientKnownBy::Preface.is_guess() && !ClientKnownBy::Handshake.is_guess());
 }
@@ -196,10 +163,7 @@ fn a_handshake_may_be_captured_in_part_or_late_or_cross_itself() {
         plan.lose(1).delay(0, 3);
     });
     let (lines, known) = flow_of(&plan, |flow| (ladder(flow), flow.client_known_by));
-    assert_eq!(
-        (&lines[0][..], known),
-        ("> opened", ClientKnownBy::Handshake)
-    );
+    assert_eq!((&lines[0][..], known), ("> opened", ClientKnownBy::Handshake));
     assert_eq!(lines[1..], TALK[1..]);
     // The answer again with another number, before the client acknowledges one.
     let plan = changed(|plan| {
@@ -242,20 +206,12 @@ fn ports_used_again_begin_another_flow() {
     };
     let file = written(&[first, unfinished, reversed, last_end, without_start]);
     let capture = read_whole(&file);
-    let flows: Vec<_> = capture
-        .flows
-        .iter()
-        .map(|flow| (flow.client, flow.number))
-        .collect();
+    let flows: Vec<_> = capture.flows.iter().map(|flow| (flow.client, flow.number)).collect();
     let [client, server] = [CLIENT, SERVER].map(address);
     assert_eq!(flows, [(client, 1), (client, 2), (server, 3), (server, 4)]);
     assert_eq!(ladder(&capture.flows[0]), TALK);
     let lines = ladder(&capture.flows[1]);
-    assert_eq!(
-        lines[1..4],
-        ["> 0 PRI * ", "> 6 gap 6", "> 12 .0"],
-        "given out at the end"
-    );
+    assert_eq!(lines[1..4], ["> 0 PRI * ", "> 6 gap 6", "> 12 .0"], "given out at the end");
     assert_eq!(ladder(&capture.flows[2]), TALK);
     assert_eq!(ladder(&capture.flows[3])[0], "> no start");
     assert_eq!(ladder(&capture.flows[3])[1..], TALK[1..]);
@@ -271,10 +227,7 @@ fn flows_side_by_side_are_kept_apart() {
         plans.push(plan);
     }
     // The same ports between other addresses, and of the other version.
-    for (client, server) in [
-        ("10.1.0.3:1", SERVER),
-        ("[::ffff:10.1.0.1]:1", "[::ffff:10.1.0.2]:443"),
-    ] {
+    for (client, server) in [("10.1.0.3:1", SERVER), ("[::ffff:10.1.0.1]:1", "[::ffff:10.1.0.2]:443")] {
         let mut plan = plan_between(client, server);
         talk(&mut plan);
         plans.push(plan);
@@ -318,9 +271,6 @@ fn a_clock_that_steps_back_is_noted_and_time_stands() {
     let capture = read(&file).unwrap();
     assert_eq!(capture.time_steps_back, 1);
     assert_eq!(ladder(&capture.flows[0]), TALK);
-    let times: Vec<_> = capture.flows[0].events[1..4]
-        .iter()
-        .map(|event| event.time)
-        .collect();
+    let times: Vec<_> = capture.flows[0].events[1..4].iter().map(|event| event.time).collect();
     assert_eq!(times, [150_000, 150_000, 250_000]);
 }

@@ -32,11 +32,7 @@ impl PcapWriter {
     /// Begins a file. Times are kept to microseconds or to nanoseconds; the snapshot length is only stated, not applied.
     pub fn new(order: ByteOrder, nanoseconds: bool, link: LinkType, snapshot_length: u32) -> Self {
         let mut bytes = Vec::new();
-        let magic = if nanoseconds {
-            0xa1b2_3c4d
-        } else {
-            0xa1b2_c3d4
-        };
+        let magic = if nanoseconds { 0xa1b2_3c4d } else { 0xa1b2_c3d4 };
         order.put_32(&mut bytes, magic);
         order.put_16(&mut bytes, 2);
         order.put_16(&mut bytes, 4);
@@ -44,11 +40,7 @@ impl PcapWriter {
         order.put_32(&mut bytes, 0);
         order.put_32(&mut bytes, snapshot_length);
         order.put_32(&mut bytes, u32::from(link.number()));
-        Self {
-            bytes,
-            order,
-            nanoseconds,
-        }
+        Self { bytes, order, nanoseconds }
     }
 
     /// Appends a packet captured at a time in nanoseconds since 1970, of which these bytes were captured. Times after
@@ -92,11 +84,7 @@ pub struct PcapngWriter {
 impl PcapngWriter {
     /// Begins a file with its first section.
     pub fn new(order: ByteOrder) -> Self {
-        let mut writer = Self {
-            bytes: Vec::new(),
-            order,
-            clocks: Vec::new(),
-        };
+        let mut writer = Self { bytes: Vec::new(), order, clocks: Vec::new() };
         writer.section(order);
         writer
     }
@@ -159,13 +147,7 @@ impl PcapngWriter {
     }
 
     /// Appends a packet as the packet block that older programs wrote.
-    pub fn obsolete_packet(
-        &mut self,
-        interface: u16,
-        time: u64,
-        bytes: &[u8],
-        original_length: u32,
-    ) {
+    pub fn obsolete_packet(&mut self, interface: u16, time: u64, bytes: &[u8], original_length: u32) {
         let mut body = Vec::new();
         self.order.put_16(&mut body, interface);
         self.order.put_16(&mut body, u16::MAX);

@@ -9,8 +9,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use etherparse::{
-    EtherType, Ethernet2Header, IpFragOffset, Ipv4Header, Ipv6FragmentHeader, Ipv6Header,
-    Ipv6RawExtHeader, SingleVlanHeader, TcpHeader, TcpOptionElement, VlanId, ether_type, ip_number,
+    EtherType, Ethernet2Header, IpFragOffset, Ipv4Header, Ipv6FragmentHeader, Ipv6Header, Ipv6RawExtHeader,
+    SingleVlanHeader, TcpHeader, TcpOptionElement, VlanId, ether_type, ip_number,
 };
 
 use super::file::ByteOrder;
@@ -74,10 +74,7 @@ impl Wrapping {
                 if index == last {
                     bytes.truncate(bytes.len().saturating_sub(segment.missing as usize));
                 }
-                Frame {
-                    bytes,
-                    original_length,
-                }
+                Frame { bytes, original_length }
             })
             .collect()
     }
@@ -176,11 +173,7 @@ impl Wrapping {
     }
 
     fn link_header(&self, version_6: bool) -> Vec<u8> {
-        let network = if version_6 {
-            ether_type::IPV6
-        } else {
-            ether_type::IPV4
-        };
+        let network = if version_6 { ether_type::IPV6 } else { ether_type::IPV4 };
         let outermost = match self.vlans.len() {
             0 => network,
             1 => ether_type::VLAN_TAGGED_FRAME,
@@ -242,12 +235,8 @@ pub struct Frame {
 }
 
 fn tcp(segment: &Segment<'_>) -> Vec<u8> {
-    let mut header = TcpHeader::new(
-        segment.source.port(),
-        segment.destination.port(),
-        segment.sequence,
-        segment.window,
-    );
+    let mut header =
+        TcpHeader::new(segment.source.port(), segment.destination.port(), segment.sequence, segment.window);
     header.acknowledgment_number = segment.acknowledgment.unwrap_or(0);
     header.ack = segment.acknowledgment.is_some();
     header.syn = segment.syn;

@@ -53,10 +53,7 @@ impl Layout {
         Self {
             container: Container::Pcapng {
                 order: ByteOrder::Little,
-                clock: Clock {
-                    resolution: Resolution::NANOSECONDS,
-                    offset: 0,
-                },
+                clock: Clock { resolution: Resolution::NANOSECONDS, offset: 0 },
             },
             wrapping: Wrapping::new(link),
             snapshot_length: 0,
@@ -100,11 +97,7 @@ impl File {
             }
             Container::Pcapng { order, clock } => {
                 let mut writer = PcapngWriter::new(order);
-                writer.interface(Interface {
-                    link,
-                    snapshot_length,
-                    clock,
-                });
+                writer.interface(Interface { link, snapshot_length, clock });
                 Self::Pcapng(writer)
             }
         }
@@ -134,16 +127,10 @@ mod tests {
     fn what_is_written_is_read() {
         let ends = ["10.0.0.1:50000", "10.0.0.2:443"].map(|end| end.parse().unwrap());
         let mut plan = Plan::new(ends[0], ends[1], 1_700_000_000_123_456_789);
-        plan.open()
-            .send(Direction::ToServer, b"hello", 3)
-            .send(Direction::ToClient, b"world", 9);
+        plan.open().send(Direction::ToServer, b"hello", 3).send(Direction::ToClient, b"world", 9);
         let file = write(&Layout::new(LinkType::Ethernet), &[plan]);
         let capture = read(&file).unwrap();
-        let lines: Vec<String> = capture.flows[0]
-            .events
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let lines: Vec<String> = capture.flows[0].events.iter().map(ToString::to_string).collect();
         assert_eq!(capture.flows[0].start, Some(1_700_000_000_123_456_789));
         assert_eq!(
             lines,

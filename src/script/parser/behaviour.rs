@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::script::error::Complaint;
 use crate::script::{
-    Action, AfterFailure, AfterLoss, Awaited, Behaviour, Calls, HeaderList, Item, Line, Phase,
-    Reaction, ScriptError, Step, Trigger, WaitFrom,
+    Action, AfterFailure, AfterLoss, Awaited, Behaviour, Calls, HeaderList, Item, Line, Phase, Reaction,
+    ScriptError, Step, Trigger, WaitFrom,
 };
 
 use super::{item, value};
@@ -50,11 +50,7 @@ impl BehaviourParser {
 
     /// Starts from what is inherited.
     pub(crate) fn new(inherited: Behaviour) -> Self {
-        Self {
-            behaviour: inherited,
-            section: Section::Connect,
-            inherited: [true; 3],
-        }
+        Self { behaviour: inherited, section: Section::Connect, inherited: [true; 3] }
     }
 
     /// Reads one line after its first word; `false` if no line begins with that word.
@@ -149,12 +145,7 @@ impl BehaviourParser {
             reactions.retain(|other| !same(other));
             return Ok(());
         }
-        let reaction = Reaction {
-            trigger,
-            phase,
-            after_goaway,
-            action: action(line)?,
-        };
+        let reaction = Reaction { trigger, phase, after_goaway, action: action(line)? };
         match reactions.iter_mut().find(|other| same(other)) {
             Some(inherited) => *inherited = reaction,
             None => reactions.push(reaction),
@@ -176,6 +167,8 @@ impl BehaviourParser {
         }
         let loss = if line.take("connect") {
             AfterLoss::Connect
+        } else if line.take("blink") {
+            AfterLoss::Blink
         } else if line.take("idle") {
             AfterLoss::Idle
         } else {
@@ -204,10 +197,7 @@ fn waiting(line: &mut Line<'_>) -> Result<(Duration, WaitFrom), ScriptError> {
 impl Behaviour {
     /// The header lists that its steps refer to by name.
     pub(crate) fn named_lists(&self) -> impl Iterator<Item = &str> {
-        let calls = self
-            .calls
-            .iter()
-            .flat_map(|Calls { steps, finally }| steps.iter().chain(finally));
+        let calls = self.calls.iter().flat_map(|Calls { steps, finally }| steps.iter().chain(finally));
         self.connect
             .iter()
             .chain(calls)
@@ -216,10 +206,7 @@ impl Behaviour {
                 _ => &[],
             })
             .filter_map(|item| match item {
-                Item::Headers {
-                    list: HeaderList::Named(name),
-                    ..
-                } => Some(name.as_str()),
+                Item::Headers { list: HeaderList::Named(name), .. } => Some(name.as_str()),
                 _ => None,
             })
     }
@@ -260,35 +247,16 @@ fn awaiting(line: &mut Line<'_>) -> Result<Step, ScriptError> {
             return Err(line.complain_last(Complaint::unknown("thing to wait for", other, &known)));
         }
     };
-    let within = if line.take("within") {
-        Some(value::duration(line)?)
-    } else {
-        None
-    };
-    let otherwise = if line.take("else") {
-        Some(line.quoted("what the user reads")?)
-    } else {
-        None
-    };
-    Ok(Step::Await {
-        what,
-        within,
-        otherwise,
-    })
+    let within = if line.take("within") { Some(value::duration(line)?) } else { None };
+    let otherwise = if line.take("else") { Some(line.quoted("what the user reads")?) } else { None };
+    Ok(Step::Await { what, within, otherwise })
 }
 
 fn occasion(line: &mut Line<'_>) -> Result<(Trigger, Option<Phase>, bool), ScriptError> {
     let word = line.expect_word("what happens")?;
-    let trigger = Trigger::ALL
-        .into_iter()
-        .find(|trigger| trigger.word() == word)
-        .ok_or_else(|| {
-            line.complain_last(Complaint::unknown(
-                "thing that happens",
-                &word,
-                &Trigger::ALL.map(Trigger::word),
-            ))
-        })?;
+    let trigger = Trigger::ALL.into_iter().find(|trigger| trigger.word() == word).ok_or_else(|| {
+        line.complain_last(Complaint::unknown("thing that happens", &word, &Trigger::ALL.map(Trigger::word)))
+    })?;
     let phase = Phase::ALL.into_iter().find(|phase| line.take(phase.word()));
     let after_goaway = line.take("after");
     if after_goaway {
@@ -309,11 +277,11 @@ fn action(line: &mut Line<'_>) -> Result<Action, ScriptError> {
         }
         "retry" => Ok(Action::Retry),
         "ignore" => Ok(Action::Ignore),
-        other => Err(line.complain_last(Complaint::unknown(
-            "reaction",
-            other,
-            &["fail", "retry", "ignore"],
-        ))),
+        "later" => Ok(Action::Later),
+        other => {
+            let known = ["fail", "retry", "ignore", "later"];
+            Err(line.complain_last(Complaint::unknown("reaction", other, &known)))
+        }
     }
 }
 

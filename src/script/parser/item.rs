@@ -49,38 +49,20 @@ fn item(line: &mut Line<'_>) -> Result<Item, ScriptError> {
         "preface" => Item::Preface,
         "settings" if line.take("ack") => Item::SettingsAck,
         "settings" => Item::Settings(settings(line)?),
-        "headers" => Item::Headers {
-            stream: stream(line)?,
-            end: line.take("end"),
-            list: header_list(line)?,
-        },
-        "data" => Item::Data {
-            stream: stream(line)?,
-            end: line.take("end"),
-            bytes: value::hexadecimal(line)?,
-        },
-        "window-update" => Item::WindowUpdate {
-            stream: stream(line)?,
-            increment: increment(line)?,
-        },
-        "ping" => Item::Ping {
-            ack: line.take("ack"),
-            payload: ping_payload(line)?,
-        },
+        "headers" => Item::Headers { stream: stream(line)?, end: line.take("end"), list: header_list(line)? },
+        "data" => {
+            Item::Data { stream: stream(line)?, end: line.take("end"), bytes: value::hexadecimal(line)? }
+        }
+        "window-update" => Item::WindowUpdate { stream: stream(line)?, increment: increment(line)? },
+        "ping" => Item::Ping { ack: line.take("ack"), payload: ping_payload(line)? },
         "goaway" => {
             let last = stream_number(line)?;
             let code = error_code(line)?;
-            let debug = if line.at_text() {
-                Bytes::from(line.quoted_bytes("debug data")?)
-            } else {
-                Bytes::new()
-            };
+            let debug =
+                if line.at_text() { Bytes::from(line.quoted_bytes("debug data")?) } else { Bytes::new() };
             Item::GoAway { last, code, debug }
         }
-        "reset-stream" => Item::ResetStream {
-            stream: stream(line)?,
-            code: error_code(line)?,
-        },
+        "reset-stream" => Item::ResetStream { stream: stream(line)?, code: error_code(line)? },
         "priority" => priority(line)?,
         "frame" => Item::Frame(frame(line)?),
         "raw" => Item::Raw(line.quoted_bytes("a text")?.into()),
@@ -96,14 +78,9 @@ fn settings(line: &mut Line<'_>) -> Result<Vec<Setting>, ScriptError> {
     while let Some(word) = line.word() {
         let parsed = word.split_once('=').and_then(|(name, number)| {
             let id = SettingId::from_name(name).or_else(|| {
-                value::parse_number(name)
-                    .and_then(|number| u16::try_from(number).ok())
-                    .map(SettingId::from)
+                value::parse_number(name).and_then(|number| u16::try_from(number).ok()).map(SettingId::from)
             })?;
-            Some(Setting {
-                id,
-                value: value::parse_number(number)?,
-            })
+            Some(Setting { id, value: value::parse_number(number)? })
         });
         settings.push(parsed.ok_or_else(|| {
             line.complain_last(
@@ -134,11 +111,8 @@ fn ping_payload(line: &mut Line<'_>) -> Result<[u8; 8], ScriptError> {
     if bytes.is_empty() {
         return Ok([0; 8]);
     }
-    <[u8; 8]>::try_from(bytes.as_ref()).map_err(|_| {
-        line.complain_last(Complaint::new(
-            "a PING carries 8 bytes, in 16 hexadecimal digits",
-        ))
-    })
+    <[u8; 8]>::try_from(bytes.as_ref())
+        .map_err(|_| line.complain_last(Complaint::new("a PING carries 8 bytes, in 16 hexadecimal digits")))
 }
 
 fn priority(line: &mut Line<'_>) -> Result<Item, ScriptError> {
@@ -148,30 +122,20 @@ fn priority(line: &mut Line<'_>) -> Result<Item, ScriptError> {
     line.keyword("weight")?;
     let weight = line.parsed("a weight as on the wire, 0 to 255")?;
     let exclusive = line.take("exclusive");
-    Ok(Item::Priority {
-        stream,
-        priority: Priority {
-            exclusive,
-            dependency,
-            weight,
-        },
-    })
+    Ok(Item::Priority { stream, priority: Priority { exclusive, dependency, weight } })
 }
 
 fn increment(line: &mut Line<'_>) -> Result<Increment, ScriptError> {
     let number = value::number(line, "the increment in bytes")?;
     Increment::new(number).ok_or_else(|| {
-        line.complain_last(Complaint::new(format!(
-            "{number} does not fit an increment's 31 bits"
-        )))
+        line.complain_last(Complaint::new(format!("{number} does not fit an increment's 31 bits")))
     })
 }
 
 fn frame(line: &mut Line<'_>) -> Result<RawFrame, ScriptError> {
     let kind = value::number(line, "a frame's type")?;
-    let kind = u8::try_from(kind).map_err(|_| {
-        line.complain_last(Complaint::new("a frame's type is a number from 0 to 255"))
-    })?;
+    let kind = u8::try_from(kind)
+        .map_err(|_| line.complain_last(Complaint::new("a frame's type is a number from 0 to 255")))?;
     line.keyword("flags")?;
     let flags = value::number(line, "flags")?;
     let flags = u8::try_from(flags)
@@ -181,33 +145,21 @@ fn frame(line: &mut Line<'_>) -> Result<RawFrame, ScriptError> {
     let stream = stream_number(line)?;
     let payload = Payload::new(value::hexadecimal(line)?)
         .map_err(|error| line.complain_last(Complaint::new(error.to_string())))?;
-    Ok(RawFrame {
-        kind: FrameKind::from(kind),
-        flags,
-        reserved,
-        stream,
-        payload,
-    })
+    Ok(RawFrame { kind: FrameKind::from(kind), flags, reserved, stream, payload })
 }
 
 pub(super) fn stream_number(line: &mut Line<'_>) -> Result<StreamId, ScriptError> {
     let number = value::number(line, "a stream's number")?;
     StreamId::new(number).ok_or_else(|| {
-        line.complain_last(Complaint::new(format!(
-            "{number} does not fit a stream's 31 bits"
-        )))
+        line.complain_last(Complaint::new(format!("{number} does not fit a stream's 31 bits")))
     })
 }
 
 pub(super) fn error_code(line: &mut Line<'_>) -> Result<ErrorCode, ScriptError> {
     let word = line.expect_word("an error code")?;
-    ErrorCode::from_name(&word)
-        .or_else(|| value::parse_number(&word).map(ErrorCode::from))
-        .ok_or_else(|| {
-            let known: Vec<String> = (0..=0xd)
-                .map(|code| ErrorCode::from(code).to_string())
-                .collect();
-            let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            line.complain_last(Complaint::unknown("error code", &word, &known))
-        })
+    ErrorCode::from_name(&word).or_else(|| value::parse_number(&word).map(ErrorCode::from)).ok_or_else(|| {
+        let known: Vec<String> = (0..=0xd).map(|code| ErrorCode::from(code).to_string()).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        line.complain_last(Complaint::unknown("error code", &word, &known))
+    })
 }

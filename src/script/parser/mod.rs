@@ -11,8 +11,8 @@ use crate::wire::hpack::Policy;
 
 use super::error::Complaint;
 use super::{
-    Behaviour, Client, Expectation, ExpectedOutcome, FieldLine, FieldList, Line, Script,
-    ScriptError, Who, lines,
+    Behaviour, Client, Expectation, ExpectedOutcome, FieldLine, FieldList, Line, Script, ScriptError, Who,
+    lines,
 };
 
 pub(crate) use behaviour::BehaviourParser;
@@ -69,10 +69,7 @@ impl Script {
 }
 
 /// Reads the rest of a line `fields NAME POLICY..` and its indented lines.
-pub(crate) fn parse_field_list(
-    line: &mut Line<'_>,
-    body: Vec<Line<'_>>,
-) -> Result<FieldList, ScriptError> {
+pub(crate) fn parse_field_list(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<FieldList, ScriptError> {
     let name = line.expect_word("the name of the list")?;
     let policy = value::policy(line, Policy::GO)?;
     let mut fields = Vec::new();
@@ -80,38 +77,24 @@ pub(crate) fn parse_field_list(
         let name = inner.expect_word("a field's name")?;
         let value = value::word_or_text(&mut inner, "the field's value")?;
         let policy = value::policy(&mut inner, policy)?;
-        fields.push(FieldLine {
-            name,
-            value,
-            policy,
-        });
+        fields.push(FieldLine { name, value, policy });
     }
-    Ok(FieldList {
-        name,
-        lines: fields,
-    })
+    Ok(FieldList { name, lines: fields })
 }
 
 fn client(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Client, ScriptError> {
-    let label = if line.at_text() {
-        Some(line.quoted("a name")?)
-    } else {
-        None
-    };
+    let label = if line.at_text() { Some(line.quoted("a name")?) } else { None };
     if line.peek().is_some() {
         let spec: ClientSpec = line.parsed("a client")?;
         line.finish()?;
         nothing_inside(&body)?;
         let name = label.unwrap_or_else(|| spec.to_string());
-        return Ok(Client {
-            name,
-            who: Who::Catalogued(spec),
-        });
+        return Ok(Client { name, who: Who::Catalogued(spec) });
     }
     let Some(name) = label else {
-        return Err(line.complain(Complaint::new(
-            "a name in quotes, or a client of the catalogue, is missing here",
-        )));
+        return Err(
+            line.complain(Complaint::new("a name in quotes, or a client of the catalogue, is missing here"))
+        );
     };
     let mut parser = BehaviourParser::new(Behaviour::default());
     for mut inner in body {
@@ -124,10 +107,7 @@ fn client(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Client, ScriptErro
             )));
         }
     }
-    Ok(Client {
-        name,
-        who: Who::Scripted(Box::new(parser.finish())),
-    })
+    Ok(Client { name, who: Who::Scripted(Box::new(parser.finish())) })
 }
 
 fn network(script: &mut Script, line: &mut Line<'_>) -> Result<(), ScriptError> {
@@ -165,20 +145,8 @@ fn network(script: &mut Script, line: &mut Line<'_>) -> Result<(), ScriptError> 
             |path, read| path.fault = read.fault
         }
         other => {
-            let known = [
-                "latency",
-                "cut",
-                "window",
-                "stalled",
-                "black-hole",
-                "reset",
-                "end",
-            ];
-            return Err(line.complain_last(Complaint::unknown(
-                "thing a network does",
-                other,
-                &known,
-            )));
+            let known = ["latency", "cut", "window", "stalled", "black-hole", "reset", "end"];
+            return Err(line.complain_last(Complaint::unknown("thing a network does", other, &known)));
         }
     };
     if !to_client {
@@ -203,19 +171,11 @@ fn cuts(line: &mut Line<'_>) -> Result<Cuts, ScriptError> {
 }
 
 fn expectation(line: &mut Line<'_>) -> Result<Expectation, ScriptError> {
-    let client = if line.at_text() {
-        Some(line.quoted("a client's name")?)
-    } else {
-        None
-    };
+    let client = if line.at_text() { Some(line.quoted("a client's name")?) } else { None };
     let keyword = line.expect_word("an outcome")?;
     let outcome = match keyword.as_str() {
         "served" => {
-            let route = if line.take("by") {
-                Some(line.expect_word("a route")?)
-            } else {
-                None
-            };
+            let route = if line.take("by") { Some(line.expect_word("a route")?) } else { None };
             ExpectedOutcome::Served(route)
         }
         "refused" => ExpectedOutcome::Refused,
@@ -236,34 +196,20 @@ fn expectation(line: &mut Line<'_>) -> Result<Expectation, ScriptError> {
             return Err(line.complain_last(Complaint::unknown("outcome", other, &known)));
         }
     };
-    let at = if line.take("at") {
-        Some(value::duration(line)?)
-    } else {
-        None
-    };
+    let at = if line.take("at") { Some(value::duration(line)?) } else { None };
     line.finish()?;
-    Ok(Expectation {
-        client,
-        outcome,
-        at,
-    })
+    Ok(Expectation { client, outcome, at })
 }
 
 fn waiting_for(line: &mut Line<'_>) -> Result<WaitingFor, ScriptError> {
     let mut phrase = line.expect_word("what the client waits for")?;
-    if matches!(
-        (phrase.as_str(), line.peek()),
-        ("settings", Some("ack")) | ("tls", Some("handshake"))
-    ) {
+    if matches!((phrase.as_str(), line.peek()), ("settings", Some("ack")) | ("tls", Some("handshake"))) {
         phrase = format!("{phrase} {}", line.expect_word("the second word")?);
     }
-    WaitingFor::ALL
-        .into_iter()
-        .find(|waiting_for| waiting_for.word() == phrase)
-        .ok_or_else(|| {
-            let known = WaitingFor::ALL.map(WaitingFor::word);
-            line.complain_last(Complaint::unknown("thing to wait for", &phrase, &known))
-        })
+    WaitingFor::ALL.into_iter().find(|waiting_for| waiting_for.word() == phrase).ok_or_else(|| {
+        let known = WaitingFor::ALL.map(WaitingFor::word);
+        line.complain_last(Complaint::unknown("thing to wait for", &phrase, &known))
+    })
 }
 
 fn nothing_inside(body: &[Line<'_>]) -> Result<(), ScriptError> {
@@ -274,26 +220,15 @@ fn nothing_inside(body: &[Line<'_>]) -> Result<(), ScriptError> {
 }
 
 /// A header list that a step names must be in the file.
-fn check_names(
-    script: &Script,
-    client: &Client,
-    file: &str,
-    source: &str,
-) -> Result<(), ScriptError> {
+fn check_names(script: &Script, client: &Client, file: &str, source: &str) -> Result<(), ScriptError> {
     let Who::Scripted(behaviour) = &client.who else {
         return Ok(());
     };
     for name in behaviour.named_lists() {
         if !script.field_lists.iter().any(|list| list.name == name) {
             let start = source.find(&format!("fields {name}")).unwrap_or(0);
-            let complaint =
-                Complaint::new(format!("there is no block `fields {name}` in this file"));
-            return Err(ScriptError::new(
-                file,
-                source,
-                start..start + 7 + name.len(),
-                complaint,
-            ));
+            let complaint = Complaint::new(format!("there is no block `fields {name}` in this file"));
+            return Err(ScriptError::new(file, source, start..start + 7 + name.len(), complaint));
         }
     }
     Ok(())

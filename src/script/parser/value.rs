@@ -8,24 +8,16 @@ use crate::script::error::Complaint;
 use crate::script::{Line, ScriptError};
 use crate::wire::hpack::{Huffman, Indexing, NameSource, Policy, StaticEntry};
 
-const UNITS: [(&str, u64); 4] = [
-    ("ns", 1),
-    ("us", 1_000),
-    ("ms", 1_000_000),
-    ("s", 1_000_000_000),
-];
+const UNITS: [(&str, u64); 4] = [("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)];
 
 pub(super) fn duration(line: &mut Line<'_>) -> Result<Duration, ScriptError> {
     let word = line.expect_word("a duration, for example `20s` or `5ms`,")?;
     let digits = word.trim_end_matches(|character: char| character.is_ascii_alphabetic());
-    let unit = UNITS
-        .iter()
-        .find(|(unit, _)| *unit == &word[digits.len()..]);
+    let unit = UNITS.iter().find(|(unit, _)| *unit == &word[digits.len()..]);
     let nanoseconds = unit.and_then(|(_, size)| digits.parse::<u64>().ok()?.checked_mul(*size));
     nanoseconds.map(Duration::from_nanos).ok_or_else(|| {
         line.complain_last(
-            Complaint::new(format!("`{word}` is no duration"))
-                .help("write for example `20s` or `5ms`"),
+            Complaint::new(format!("`{word}` is no duration")).help("write for example `20s` or `5ms`"),
         )
     })
 }
@@ -34,9 +26,7 @@ pub(super) fn duration(line: &mut Line<'_>) -> Result<Duration, ScriptError> {
 pub(super) fn number(line: &mut Line<'_>, what: &str) -> Result<u32, ScriptError> {
     let word = line.expect_word(what)?;
     parse_number(&word).ok_or_else(|| {
-        line.complain_last(Complaint::new(format!(
-            "`{word}` is no number of 32 bits, {what}"
-        )))
+        line.complain_last(Complaint::new(format!("`{word}` is no number of 32 bits, {what}")))
     })
 }
 
@@ -60,11 +50,7 @@ pub(super) fn offsets(line: &mut Line<'_>) -> Result<Vec<u64>, ScriptError> {
 }
 
 pub(super) fn word_or_text(line: &mut Line<'_>, what: &str) -> Result<String, ScriptError> {
-    if line.at_text() {
-        line.quoted(what)
-    } else {
-        line.expect_word(what)
-    }
+    if line.at_text() { line.quoted(what) } else { line.expect_word(what) }
 }
 
 /// Bytes in hexadecimal, in as many words as are there.
@@ -73,11 +59,7 @@ pub(super) fn hexadecimal(line: &mut Line<'_>) -> Result<Bytes, ScriptError> {
     while let Some(word) = line.word() {
         let digits: Option<Vec<u8>> = word
             .chars()
-            .map(|character| {
-                character
-                    .to_digit(16)
-                    .and_then(|digit| u8::try_from(digit).ok())
-            })
+            .map(|character| character.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
             .collect();
         match digits {
             Some(digits) if digits.len() % 2 == 0 => {
@@ -99,11 +81,7 @@ pub(super) fn policy(line: &mut Line<'_>, base: Policy) -> Result<Policy, Script
     while let Some(word) = line.word() {
         let Some((_, change)) = POLICY_WORDS.iter().find(|(known, _)| *known == word) else {
             let known = POLICY_WORDS.map(|(known, _)| known);
-            return Err(line.complain_last(Complaint::unknown(
-                "way to write a field",
-                &word,
-                &known,
-            )));
+            return Err(line.complain_last(Complaint::unknown("way to write a field", &word, &known)));
         };
         change(&mut policy);
     }
@@ -131,36 +109,18 @@ type Change = fn(&mut Policy);
 const POLICY_WORDS: [(&str, Change); 14] = [
     ("indexed", |policy| policy.indexed_when_known = true),
     ("literal", |policy| policy.indexed_when_known = false),
-    ("incremental", |policy| {
-        policy.indexing = Indexing::Incremental
-    }),
-    ("without-indexing", |policy| {
-        policy.indexing = Indexing::Without
-    }),
+    ("incremental", |policy| policy.indexing = Indexing::Incremental),
+    ("without-indexing", |policy| policy.indexing = Indexing::Without),
     ("never-indexed", |policy| policy.indexing = Indexing::Never),
-    ("first-name", |policy| {
-        policy.name = NameSource::FromTable(StaticEntry::First)
-    }),
-    ("last-name", |policy| {
-        policy.name = NameSource::FromTable(StaticEntry::Last)
-    }),
+    ("first-name", |policy| policy.name = NameSource::FromTable(StaticEntry::First)),
+    ("last-name", |policy| policy.name = NameSource::FromTable(StaticEntry::Last)),
     ("spelled-name", |policy| policy.name = NameSource::Spelled),
-    ("shorter-name", |policy| {
-        policy.name_huffman = Huffman::WhenShorter
-    }),
-    ("huffman-name", |policy| {
-        policy.name_huffman = Huffman::Always
-    }),
+    ("shorter-name", |policy| policy.name_huffman = Huffman::WhenShorter),
+    ("huffman-name", |policy| policy.name_huffman = Huffman::Always),
     ("plain-name", |policy| policy.name_huffman = Huffman::Never),
-    ("shorter-value", |policy| {
-        policy.value_huffman = Huffman::WhenShorter
-    }),
-    ("huffman-value", |policy| {
-        policy.value_huffman = Huffman::Always
-    }),
-    ("plain-value", |policy| {
-        policy.value_huffman = Huffman::Never
-    }),
+    ("shorter-value", |policy| policy.value_huffman = Huffman::WhenShorter),
+    ("huffman-value", |policy| policy.value_huffman = Huffman::Always),
+    ("plain-value", |policy| policy.value_huffman = Huffman::Never),
 ];
 
 fn differences(one: Policy, other: Policy) -> usize {
