@@ -3,13 +3,18 @@
 
 pub mod bed;
 pub mod capture;
+pub mod cli;
 pub mod clients;
+pub mod exchange;
 pub mod fidelity;
 pub mod mux;
 pub mod net;
 pub mod outcome;
+pub mod report;
 pub mod script;
 pub mod servers;
+pub mod upgrade;
 pub mod wire;
 
+mod flight;
 mod nearest;

@@ -1,3 +1,7 @@
 //! The `muxbed` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    muxbed::cli::main()
+}

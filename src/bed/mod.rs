@@ -5,15 +5,15 @@
 //! deadline, so a stall of 20 seconds takes microseconds to find. A scenario is run under a small family of schedules,
 //! and every result that can happen is named.
 
+mod replay;
 mod run;
 mod scenario;
 mod schedule;
-mod summary;
 mod transcript;
 mod verdict;
 
+pub use replay::{Recording, ReplayError, Replayed, replay};
 pub use scenario::{Scenario, Server, find_client};
-pub use summary::Summary;
 pub use transcript::{Event, Transcript, What};
 pub use verdict::{Call, Ending};
 
@@ -69,7 +69,7 @@ impl Run {
 /// The most endings that a scenario is said to have.
 const MOST_ENDINGS: usize = 8;
 
-fn outcome_of(setting: &Setting, names: &[String], server: &str, builds: usize) -> Vec<Run> {
+fn outcome_of(setting: &Setting, names: &[String], server: &str, family: &[Schedule]) -> Vec<Run> {
     let plain = run::run(setting, Schedule::default());
     let mut runs: Vec<Run> = names
         .iter()
@@ -83,8 +83,8 @@ fn outcome_of(setting: &Setting, names: &[String], server: &str, builds: usize) 
             transcript: plain.transcript.clone(),
         })
         .collect();
-    for schedule in Schedule::family(builds).into_iter().skip(1) {
-        let passage = run::run(setting, schedule);
+    for schedule in family.iter().skip(1) {
+        let passage = run::run(setting, *schedule);
         for (client, run) in runs.iter_mut().enumerate() {
             let ending = Ending::of(&passage, client);
             if run.endings().count() < MOST_ENDINGS && !run.endings().any(|known| known.is_like(&ending)) {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use crate::capture::RecordedClient;
 use crate::clients::{ClientSpec, KnownClient, Plan, UnknownClient, Work};
 use crate::net::{Incoming, Network};
+use crate::script::{Behaviour, FieldList};
 use crate::servers::{self, ServerName};
 
 use super::Run;
@@ -48,6 +50,7 @@ pub struct Scenario {
     network: Network,
     authority: String,
     work: Work,
+    seed: Option<u64>,
 }
 
 #[derive(Clone)]
@@ -59,6 +62,8 @@ struct Party {
 #[derive(Clone)]
 enum Who {
     Known(Box<KnownClient>),
+    /// A ladder, with the header lists that it refers to.
+    Ladder(Box<Behaviour>, Vec<FieldList>),
 }
 
 impl Scenario {
@@ -69,6 +74,7 @@ impl Scenario {
             network: Network::default(),
             authority: "127.0.0.1:50051".to_owned(),
             work: Work::default(),
+            seed: None,
         }
     }
 
@@ -93,6 +99,13 @@ impl Scenario {
     pub fn known_client(mut self, client: KnownClient) -> Self {
         let name = client.spec.to_string();
         self.clients.push(Party { name, who: Who::Known(Box::new(client)) });
+        self
+    }
+
+    /// A client that was recorded.
+    pub fn recorded_client(mut self, name: &str, client: &RecordedClient) -> Self {
+        let who = Who::Ladder(Box::new(client.behaviour.clone()), Vec::new());
+        self.clients.push(Party { name: name.to_owned(), who });
         self
     }
 
@@ -132,6 +145,12 @@ impl Scenario {
         self
     }
 
+    /// Adds a schedule drawn by this number to those that are always tried.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
     /// Runs the scenario for its one client, under every schedule of the family.
     ///
     /// # Panics
@@ -155,12 +174,16 @@ impl Scenario {
         let builds = plans.iter().map(|plan| plan.builds()).max().unwrap_or(1);
         let setting = Setting { clients: plans, network: self.network.clone(), start };
         let names: Vec<String> = self.clients.iter().map(|party| party.name.clone()).collect();
-        outcome_of(&setting, &names, &server, builds)
+        outcome_of(&setting, &names, &server, &Schedule::family(builds, self.seed))
     }
 
     fn plan(&self, party: &Party) -> Arc<Plan> {
         match &party.who {
             Who::Known(client) => client.plan(&self.authority, self.work),
+            Who::Ladder(behaviour, lists) => {
+                let (behaviour, lists) = (behaviour.as_ref().clone(), lists.clone());
+                Arc::new(Plan::new(behaviour, lists, "", &self.authority, self.work))
+            }
         }
     }
 }

@@ -56,8 +56,9 @@ const LEGS: [Leg; 7] = [
 ];
 
 impl Schedule {
-    /// The schedules under which a scenario is run, for a client of which there are so many `builds`.
-    pub(crate) fn family(builds: usize) -> Vec<Self> {
+    /// The schedules under which a scenario is run, for a client of which there are so many `builds`, and one more if a
+    /// seed draws it.
+    pub(crate) fn family(builds: usize, seed: Option<u64>) -> Vec<Self> {
         let alike = LEGS.map(|leg| Self { first: leg, later: leg, ..Self::default() });
         // A connection may go one way and the next one the other.
         let answered = LEGS[1];
@@ -68,7 +69,22 @@ impl Schedule {
             Self { first: LEGS[3], notices_blinks: true, ..Self::default() },
         ];
         let builds = (1..builds).map(|build| Self { build, ..Self::default() });
-        alike.into_iter().chain(mixed).chain(builds).collect()
+        alike.into_iter().chain(mixed).chain(seed.map(Self::drawn)).chain(builds).collect()
+    }
+
+    /// A schedule drawn by a seed: up to three milliseconds here and there.
+    fn drawn(seed: u64) -> Self {
+        let mut draw = Draw(seed);
+        let mut leg = || Leg {
+            to_server: draw.below(4),
+            to_client: draw.below(4),
+            between_writes: draw.below(4),
+            before_call: draw.below(4),
+            hand_over: draw.below(4),
+            handler: draw.below(4),
+            closing: draw.below(4),
+        };
+        Self { first: leg(), later: leg(), ..Self::default() }
     }
 
     /// Whether it differs from the first only in the build of the client.
@@ -110,6 +126,19 @@ impl Schedule {
 
     fn leg(self, connection: u32) -> Leg {
         if connection == 0 { self.first } else { self.later }
+    }
+}
+
+/// SplitMix64: small, and the same everywhere.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
     }
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::clients::{Cause, Failure};
+use crate::exchange::{Reader, Summary};
 use crate::outcome::{Outcome, Party};
 
 use super::run::Passage;
-use super::summary::{Reader, Summary};
 use super::transcript::{Transcript, What};
 
 /// One way in which a scenario can end for a client.

@@ -28,6 +28,7 @@ mod network;
 mod passed_over;
 mod pcapng;
 mod pieces;
+mod script;
 mod segment;
 mod stream;
 mod tcp;
@@ -40,6 +41,7 @@ pub use flow::{ClientKnownBy, Direction, Flow, FlowEvent, Notes, What};
 pub use link::LinkType;
 pub use passed_over::{PassedKind, PassedOver};
 pub use pcapng::{Secrets, SecretsKind};
+pub use script::{RecordedClient, Unusable};
 pub use segment::Segment;
 
 use segment::Segments;

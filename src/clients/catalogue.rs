@@ -1,5 +1,6 @@
 //! The clients that are known by name.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -7,7 +8,7 @@ use crate::nearest;
 
 use super::plan::{Plan, Work};
 use super::profile::{Family, Profile};
-use super::{ClientSpec, ClientSpecError};
+use super::{ClientSpec, ClientSpecError, Version};
 
 const FILES: [(&str, &str); 1] = [("clients/grpc-go.bed", include_str!("grpc-go.bed"))];
 
@@ -63,6 +64,55 @@ impl KnownClient {
                 Err(UnknownClient::Version { spec: spec.to_string(), oldest })
             }
         }
+    }
+
+    /// Finds one client, or of a family with a condition on the version (`grpc-go@>=1.18`, `grpc-go@<1.9`) every profile's
+    /// first version that meets it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::find`]; and if no profile meets the condition.
+    pub fn find_all(text: &str) -> Result<Vec<Self>, UnknownClient> {
+        let condition = text.split_once('@').filter(|(_, version)| version.starts_with(['<', '>', '*']));
+        let Some((name, condition)) = condition else { return Ok(vec![Self::find(&text.parse()?)?]) };
+        let (holds, version): (fn(Ordering) -> bool, &str) =
+            if let Some(version) = condition.strip_prefix(">=") {
+                (Ordering::is_ge, version)
+            } else if let Some(version) = condition.strip_prefix("<=") {
+                (Ordering::is_le, version)
+            } else if let Some(version) = condition.strip_prefix('>') {
+                (Ordering::is_gt, version)
+            } else if let Some(version) = condition.strip_prefix('<') {
+                (Ordering::is_lt, version)
+            } else {
+                (|_| true, "0")
+            };
+        let version: Version = version.parse()?;
+        // An unknown name is the same error as for one client.
+        let probe = ClientSpec { name: name.to_owned(), version: version.clone(), ..ClientSpec::default() };
+        let Some(family) = families().iter().find(|family| family.name == name) else {
+            return Self::find(&probe).map(|known| vec![known]);
+        };
+        let meeting: Vec<Self> = family
+            .profiles
+            .iter()
+            .filter(|profile| {
+                holds(profile.from.cmp(&version))
+                    || (profile.covers_version(&version) && holds(Ordering::Equal))
+            })
+            .map(|profile| {
+                let version =
+                    if holds(profile.from.cmp(&version)) { profile.from.clone() } else { version.clone() };
+                let spec = ClientSpec {
+                    name: name.to_owned(),
+                    version,
+                    mode: profile.mode.clone(),
+                    environment: profile.environment.clone(),
+                };
+                Self { spec, family, profile }
+            })
+            .collect();
+        if meeting.is_empty() { Self::find(&probe).map(|known| vec![known]) } else { Ok(meeting) }
     }
 
     /// Whether the version is newer than any of which there are recordings, so that the profile is a guess.

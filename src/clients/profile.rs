@@ -16,6 +16,8 @@ pub struct Family {
     pub name: String,
     /// The newest version of which there are recordings; newer ones run as the newest profile and say so.
     pub recorded_up_to: Version,
+    /// Versions that stand for the others in a matrix.
+    pub landmarks: Vec<Version>,
     /// The mode that is meant when none is named, if the family has modes.
     pub default_mode: Option<String>,
     /// The header lists that its profiles refer to.
@@ -55,7 +57,7 @@ impl Profile {
             && self.environment.iter().all(|(variable, value)| spec.environment.get(variable) == Some(value))
     }
 
-    fn covers_version(&self, version: &Version) -> bool {
+    pub(crate) fn covers_version(&self, version: &Version) -> bool {
         *version >= self.from && self.until.as_ref().is_none_or(|until| version < until)
     }
 }
@@ -95,9 +97,14 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
     let name = line.expect_word("the family's name")?;
     let mut recorded_up_to = None;
     let mut default_mode = None;
+    let mut landmarks = Vec::new();
     for mut inner in body {
         if inner.take("recorded") && inner.take("up") && inner.take("to") {
             recorded_up_to = Some(inner.parsed("a version")?);
+        } else if inner.take("landmarks") {
+            while inner.peek().is_some() {
+                landmarks.push(inner.parsed("a version")?);
+            }
         } else if inner.take("mode") {
             default_mode = Some(inner.expect_word("the default mode")?);
         } else {
@@ -106,7 +113,14 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
         inner.finish()?;
     }
     let recorded_up_to = recorded_up_to.ok_or_else(|| line.missing("a line `recorded up to VERSION`"))?;
-    Ok(Family { name, recorded_up_to, default_mode, field_lists: Vec::new(), profiles: Vec::new() })
+    Ok(Family {
+        name,
+        recorded_up_to,
+        landmarks,
+        default_mode,
+        field_lists: Vec::new(),
+        profiles: Vec::new(),
+    })
 }
 
 fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Profile, ScriptError> {

@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A library at a version, with mode and environment: `grpc-go@1.17.0+GRPC_GO_REQUIRE_HANDSHAKE=off`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientSpec {
     /// The family's name.
     pub name: String,
@@ -22,7 +22,7 @@ pub struct ClientSpec {
 }
 
 /// A version, as its project writes it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Version(String);
 
 impl Version {

@@ -4,7 +4,6 @@
 //! The recording is used for nothing but the comparison: the prediction comes out of running the client's profile against
 //! the server, and knows of the recording only which client, which server, which port and how many calls.
 
-mod flight;
 mod mask;
 mod observation;
 
@@ -13,9 +12,8 @@ use bytes::Bytes;
 use crate::bed::{Ending, Run, bed};
 use crate::capture::{self, Direction};
 use crate::clients::{ClientSpec, KnownClient, Work};
+use crate::flight::Flight;
 use crate::servers::{BackEnd, Front, Security, ServerName};
-
-use flight::Flight;
 
 pub use mask::masked;
 pub use observation::{

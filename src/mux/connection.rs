@@ -11,10 +11,10 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::filter::Filter;
 use super::replay::Replay;
 use super::settings::{FromClient, FromServer};
 use super::sniffer::HandOver;
+use crate::wire::filter::Filter;
 
 /// A connection behind the multiplexer.
 #[derive(Debug)]

@@ -2,7 +2,6 @@
 
 mod classifier;
 mod connection;
-mod filter;
 mod prefix;
 mod replay;
 mod rule;

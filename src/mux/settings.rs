@@ -19,7 +19,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::wire::{Frame, FrameKind, RawFrame, Setting, SettingId, frame::flags};
 
-use super::filter::{Fate, Judge};
+use crate::wire::filter::{Fate, Judge};
 
 /// What the multiplexer says: how many streams a client may open before the back end's own SETTINGS reach it. 100 is
 /// the least that RFC 9113 recommends (section 6.5.2).
@@ -136,7 +136,7 @@ pub(crate) fn encoded(frame: &Frame) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mux::filter::Filter;
+    use crate::wire::filter::Filter;
 
     const ACK: &[u8] = &[0, 0, 0, 4, 1, 0, 0, 0, 0];
     const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];

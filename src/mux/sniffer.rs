@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use crate::wire::{ErrorCode, Frame, PREFACE, StreamId};
 
 use super::classifier::{Classifier, Rules, Verdict};
-use super::filter::Filter;
 use super::settings::{FromClient, FromServer, early_settings, encoded};
+use crate::wire::filter::Filter;
 
 /// A connection that is being sniffed.
 #[derive(Clone, Debug)]

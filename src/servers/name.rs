@@ -101,6 +101,25 @@ impl Front {
         }
     }
 
+    /// What it is, in a sentence.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Direct => "the back end itself, no multiplexer",
+            Self::CmuxHeader => {
+                "cmux with HTTP2HeaderField for application/grpc, then HTTP1Fast, bug for bug"
+            }
+            Self::CmuxSettings => "cmux with HTTP2MatchHeaderFieldSendSettings, then HTTP1Fast, bug for bug",
+            Self::CmuxSettingsTwice => {
+                "the same with two SendSettings matchers, the first for application/grpc+proto"
+            }
+            Self::CmuxPreface => "cmux with HTTP2(), then HTTP1Fast, bug for bug",
+            Self::Mux => "this project's multiplexer: gRPC by header, HTTP/1 beside it",
+            Self::Mute => "accepts and says nothing",
+            Self::Eof => "closes after reading 33 bytes",
+            Self::Http1 => "a plain HTTP/1 server (Go's http.ServeMux)",
+        }
+    }
+
     /// Whether there is a back end behind it.
     pub fn has_back_end(self) -> bool {
         !matches!(self, Self::Mute | Self::Eof | Self::Http1)
@@ -111,6 +130,22 @@ impl BackEnd {
     /// All of them.
     pub const ALL: [Self; 6] =
         [Self::GrpcGo, Self::H2c, Self::Tonic, Self::Nghttp2, Self::Netty, Self::CCore];
+
+    /// What it is, in a sentence.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::GrpcGo => {
+                "grpc-go's server, modelled: SETTINGS on accept, a surplus SETTINGS ack is ignored"
+            }
+            Self::H2c => {
+                "x/net's h2c with grpc-go's ServeHTTP, modelled: SETTINGS after the preface, a surplus ack is answered with GOAWAY and the connection closes a second later"
+            }
+            Self::Tonic => "tonic itself: SETTINGS on accept, a surplus ack is answered with GOAWAY at once",
+            Self::Nghttp2 => "Node's grpc-js server; not modelled yet",
+            Self::Netty => "grpc-java's Netty server; not modelled yet",
+            Self::CCore => "Python's grpcio server; not modelled yet",
+        }
+    }
 
     /// Whether it ran in a process of its own when it was recorded, behind a listener that copies bytes.
     pub(crate) fn is_relayed(self) -> bool {

@@ -19,6 +19,7 @@
 //! mean to a server, such as stream states, routes or SETTINGS that were never acknowledged,
 //! belongs to the modules that use this one.
 
+pub(crate) mod filter;
 pub mod frame;
 pub mod hpack;
 pub mod http1;

@@ -26,6 +26,8 @@ pub struct Summary {
     pub goaway: Option<u32>,
     /// Whether a request was gRPC's.
     pub grpc: bool,
+    /// What the client of the first request calls itself.
+    pub user_agent: Option<String>,
     /// Whether the server spoke HTTP/1.
     pub http1_answer: bool,
     /// Who ended the connection first, and whether by a reset.
@@ -42,6 +44,7 @@ pub(crate) struct Reader {
     client: Direction,
     server: Direction,
     streams: BTreeMap<StreamId, Answer>,
+    requested: Vec<StreamId>,
 }
 
 #[derive(Debug)]
@@ -83,12 +86,18 @@ impl Reader {
             client: direction(),
             server: direction(),
             streams: BTreeMap::new(),
+            requested: Vec::new(),
         }
     }
 
     /// What the connection amounts to so far.
     pub(crate) fn summary(&self) -> &Summary {
         &self.summary
+    }
+
+    /// The streams on which the client has sent requests.
+    pub(crate) fn requested_streams(&self) -> &[StreamId] {
+        &self.requested
     }
 
     /// The streams that the server has ended.
@@ -139,15 +148,26 @@ impl Reader {
             match frame.parse() {
                 Ok(Frame::GoAway { .. }) => self.client_left = true,
                 Ok(frame) => {
-                    if let Some((_, _, fields)) = self.client.header_block(&frame) {
-                        self.summary.requests += 1;
-                        let grpc = |(name, value): &(Bytes, Bytes)| {
-                            name == "content-type" && value.starts_with(b"application/grpc")
-                        };
-                        self.summary.grpc |= fields.iter().any(grpc);
+                    if let Some((stream, _, fields)) = self.client.header_block(&frame) {
+                        self.request(stream, &fields);
                     }
                 }
                 Err(_) => self.client.protocol = Protocol::Lost,
+            }
+        }
+    }
+
+    fn request(&mut self, stream: StreamId, fields: &Fields) {
+        self.summary.requests += 1;
+        self.requested.push(stream);
+        for (name, value) in fields {
+            match name.as_ref() {
+                b"content-type" => self.summary.grpc |= value.starts_with(b"application/grpc"),
+                b"user-agent" => {
+                    let agent = || String::from_utf8_lossy(value).into_owned();
+                    self.summary.user_agent.get_or_insert_with(agent);
+                }
+                _ => {}
             }
         }
     }

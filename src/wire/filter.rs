@@ -1,14 +1,14 @@
 //! Takes single frames out of a stream that is otherwise passed on as it is.
 //!
 //! Both directions of a connection on which a multiplexer has spoken need it: the client acknowledges SETTINGS that the
-//! back end never sent, and the back end acknowledges SETTINGS that the multiplexer has acknowledged already. A frame
-//! that is passed on is passed as it comes, without waiting for its end; only one that may be changed is held until it is
-//! complete. When there is nothing left to take out, bytes are no longer looked at.
+//! back end never sent, and the back end acknowledges SETTINGS that the multiplexer has acknowledged already. So does a
+//! replay, whose client answers what the new server sends and not what the recorded one did. A frame that is passed on is
+//! passed as it comes, without waiting for its end; only one that may be changed is held until it is complete.
 
 use bytes::{Bytes, BytesMut};
 
-use crate::wire::frame::HEADER_LENGTH;
-use crate::wire::{FrameKind, RawFrame};
+use super::frame::HEADER_LENGTH;
+use super::{FrameKind, RawFrame};
 
 /// What becomes of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,224 @@
+//! Replays captures: each recorded conversation's client against another server.
+
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
+
+use crate::capture::{self, CaptureError, RecordedClient, Unusable};
+use crate::clients::{ClientSpec, KnownClient, UnknownClient, families};
+use crate::exchange::Summary;
+use crate::flight::Flight;
+use crate::net::Side;
+use crate::outcome::{Outcome, Refusal};
+use crate::servers::{Front, ServerName};
+
+use super::{Run, Scenario, bed};
+
+/// What became of one recorded conversation.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// Its number in the capture, from 1.
+    pub flow: usize,
+    /// The client, as far as it is known: the one it was run as, or the one it calls itself.
+    pub client: Option<ClientSpec>,
+    /// Why it was not replayed.
+    pub skipped: Option<Unusable>,
+    /// How it had ended when it was captured; nothing if there was nothing to answer and nothing went wrong.
+    pub captured: Option<Outcome>,
+    /// The clients as which it went on past its last byte, each the first of its range of versions.
+    pub continued_as: Vec<ClientSpec>,
+    /// What came of it; for one that went on as several clients, the worst, and in `may` the others.
+    pub run: Option<Run>,
+}
+
+/// A capture that could not be replayed at all.
+#[derive(Debug)]
+pub enum ReplayError {
+    /// The file can't be read.
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// It is no capture.
+    Capture {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        error: CaptureError,
+    },
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, error } => write!(formatter, "{}: {error}", path.display()),
+            Self::Capture { path, error } => write!(formatter, "{}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for ReplayError {}
+
+/// A capture with its conversations made ready to replay.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    clients: Vec<(usize, Result<RecordedClient, Unusable>)>,
+    /// Where and why the file ends before its time, if it does.
+    pub cut_off: Option<CaptureError>,
+}
+
+impl Recording {
+    /// Reads a capture file.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be read or is no capture.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ReplayError> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(|error| ReplayError::File { path: path.to_owned(), error })?;
+        Self::read(&bytes).map_err(|error| ReplayError::Capture { path: path.to_owned(), error })
+    }
+
+    /// Reads the content of a capture file.
+    ///
+    /// # Errors
+    ///
+    /// If it is no capture.
+    pub fn read(bytes: &[u8]) -> Result<Self, CaptureError> {
+        let capture = capture::read(bytes)?;
+        let clients = capture.flows.iter().map(|flow| (flow.number, RecordedClient::of(flow))).collect();
+        Ok(Self { clients, cut_off: capture.cut_off })
+    }
+
+    /// The conversations with their numbers.
+    pub fn clients(&self) -> impl Iterator<Item = (usize, Result<&RecordedClient, Unusable>)> {
+        self.clients.iter().map(|(number, client)| (*number, client.as_ref().map_err(|unusable| *unusable)))
+    }
+}
+
+/// Replays every conversation of a capture in `scenario`, which has a server and a network and needs no client.
+/// `run_as` says which client it is, for conversations that go on past their last captured byte.
+pub fn replay(recording: &Recording, scenario: &Scenario, run_as: Option<&KnownClient>) -> Vec<Replayed> {
+    recording
+        .clients()
+        .map(|(flow, client)| match client {
+            Ok(client) => replay_one(flow, client, scenario, run_as),
+            Err(unusable) => Replayed {
+                flow,
+                client: None,
+                skipped: Some(unusable),
+                captured: None,
+                continued_as: Vec::new(),
+                run: None,
+            },
+        })
+        .collect()
+}
+
+fn replay_one(
+    flow: usize,
+    client: &RecordedClient,
+    scenario: &Scenario,
+    run_as: Option<&KnownClient>,
+) -> Replayed {
+    let captured = captured_outcome(&client.summary);
+    let known = run_as.map(|known| known.spec.clone()).or_else(|| named_by(&client.summary));
+    let replayed =
+        Replayed { flow, client: known, skipped: None, captured, continued_as: Vec::new(), run: None };
+    if !client.stops_before_its_request() {
+        let run = scenario.clone().recorded_client(&format!("flow {flow}"), client).run();
+        return Replayed { run: Some(run), ..replayed };
+    }
+    let candidates = match run_as {
+        Some(known) => vec![known.clone()],
+        None => fitting(client),
+    };
+    let runs = candidates.iter().map(|known| scenario.clone().known_client(known.clone()).run());
+    let run = worst(runs).unwrap_or_else(|| {
+        let mut run = scenario.clone().recorded_client(&format!("flow {flow}"), client).run();
+        let reason = "no known client begins like this, so nobody knows what it does next";
+        run.ending.outcome = Outcome::Unsupported { reason: reason.to_owned() };
+        run
+    });
+    let continued_as = candidates.into_iter().map(|known| known.spec).collect();
+    Replayed { continued_as, run: Some(run), ..replayed }
+}
+
+/// The run with the worst outcome; what the others lead to is what else may happen.
+fn worst(runs: impl Iterator<Item = Run>) -> Option<Run> {
+    let mut worst: Option<Run> = None;
+    let mut others = Vec::new();
+    for run in runs {
+        let severity = |run: &Run| run.ending.outcome.severity();
+        if worst.as_ref().is_none_or(|worst| severity(&run) > severity(worst)) {
+            others.extend(worst.replace(run));
+        } else {
+            others.push(run);
+        }
+    }
+    let mut worst = worst?;
+    for ending in others.iter().flat_map(Run::endings) {
+        if !worst.endings().any(|known| known.outcome == ending.outcome) {
+            worst.may.push(ending.clone());
+        }
+    }
+    Some(worst)
+}
+
+/// The clients of the catalogue that begin just like this: of each profile its first version.
+fn fitting(client: &RecordedClient) -> Vec<KnownClient> {
+    let captured = Flight::of(client.segments.iter().map(|segment| &segment[..]));
+    let of_profiles = families().iter().flat_map(|family| {
+        family.profiles.iter().map(|profile| ClientSpec {
+            name: family.name.clone(),
+            version: profile.from.clone(),
+            mode: profile.mode.clone(),
+            environment: profile.environment.clone(),
+        })
+    });
+    let known = of_profiles.filter_map(|spec| KnownClient::find(&spec).ok());
+    known
+        .filter(|known| {
+            let run = bed().known_client(known.clone()).named_server(ServerName::from(Front::Mute)).run();
+            let predicted = Flight::of(run.ending.flight.iter().map(|segment| &segment[..]));
+            Flight::difference(&captured, &predicted).is_none()
+        })
+        .collect()
+}
+
+/// The client that a request names: `user-agent: grpc-go/1.33.3`.
+fn named_by(summary: &Summary) -> Option<ClientSpec> {
+    let agent = summary.user_agent.as_deref()?;
+    let (name, version) = agent.split_whitespace().next()?.split_once('/')?;
+    let spec = format!("{name}@{version}").parse().map_err(UnknownClient::from);
+    let known = spec.and_then(|spec| KnownClient::find(&spec)).ok()?;
+    Some(known.spec)
+}
+
+/// How a recorded conversation ended for its client, as far as its bytes tell.
+fn captured_outcome(summary: &Summary) -> Option<Outcome> {
+    let route = if summary.grpc { "grpc" } else { "http" };
+    if summary.requests > 0 && summary.answered >= summary.requests {
+        return Some(match summary.failed_status {
+            Some(status) => Outcome::Refused(Refusal::Status(status)),
+            None => Outcome::Served { route: route.to_owned() },
+        });
+    }
+    let refusal = match (summary.goaway, summary.ended) {
+        (Some(code), _) => Refusal::GoAway(code),
+        (None, Some((Side::Server, true))) => Refusal::Reset,
+        (None, Some((Side::Server, false))) => Refusal::Close,
+        (None, _) if summary.http1_answer => Refusal::Close,
+        (None, _) if summary.requests == 0 && summary.server_settings => return None,
+        (None, _) => {
+            let waiting_for = if summary.requests > 0 {
+                crate::outcome::WaitingFor::Response
+            } else {
+                crate::outcome::WaitingFor::Settings
+            };
+            return Some(Outcome::Stalled { who: crate::outcome::Party::Client, waiting_for });
+        }
+    };
+    Some(Outcome::Refused(refusal))
+}

@@ -1,0 +1,236 @@
+//! From a recorded conversation to a script: the captured client, freed from the server that it met.
+//!
+//! What the client sent is cut as it was cut, and is sent again when the cause for it has come again: once the server's
+//! SETTINGS are there if they were there before, once a stream is answered if it was answered before. Counting the
+//! server's bytes instead would tie the client to the one server whose bytes those were: another says the same in more of
+//! them, or in fewer.
+//!
+//! Left out is what only that server caused: acknowledgements of SETTINGS and of PING, which the script's client gives by
+//! itself, and the RST_STREAM and GOAWAY with which the client gave up or left. Times are not kept.
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::exchange::{Reader, Summary};
+use crate::net::Side;
+use crate::script::{Awaited, Behaviour, Item, Step, StreamReference};
+use crate::wire::filter::{Fate, Filter, Judge};
+use crate::wire::frame::flags;
+use crate::wire::{FrameKind, PREFACE, RawFrame, StreamId};
+
+use super::{Direction, Flow, What};
+
+/// A recorded client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedClient {
+    /// What it did, as a ladder.
+    pub behaviour: Behaviour,
+    /// The segments that it sent, just as they were.
+    pub segments: Vec<Bytes>,
+    /// What its connection amounted to.
+    pub summary: Summary,
+}
+
+/// Why a flow can't be replayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// It is TLS.
+    NeedsKeys,
+    /// The client sent nothing.
+    NoClientBytes,
+    /// The beginning of what the client sent was not captured.
+    MissingStart {
+        /// The first packet of the flow.
+        packet: u64,
+    },
+    /// Some of what the client sent was not captured.
+    ClientBytesMissing {
+        /// How many bytes came before them.
+        offset: u64,
+        /// How many they are.
+        length: u64,
+        /// The packet that proves it.
+        packet: u64,
+    },
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeedsKeys => formatter.write_str("needs keys: it is TLS"),
+            Self::NoClientBytes => formatter.write_str("the client sent no bytes"),
+            Self::MissingStart { packet } => {
+                write!(formatter, "its beginning was not captured (packet {packet})")
+            }
+            Self::ClientBytesMissing { offset, length, packet } => {
+                write!(
+                    formatter,
+                    "{length} bytes of the client at {offset} were not captured (packet {packet})"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+impl RecordedClient {
+    /// Reads a flow.
+    ///
+    /// # Errors
+    ///
+    /// If the client's bytes are encrypted, or not all there.
+    pub fn of(flow: &Flow<'_>) -> Result<Self, Unusable> {
+        check(flow)?;
+        let segments: Vec<Bytes> =
+            flow.data(Direction::ToServer).map(|(_, bytes)| Bytes::copy_from_slice(bytes)).collect();
+        let mut walk = Walk::new(segments.first().is_some_and(|first| first.starts_with(b"PRI")));
+        for event in &flow.events {
+            match (&event.what, event.direction) {
+                (What::Data { bytes, .. }, Direction::ToServer) => walk.client_segment(bytes),
+                (What::Data { bytes, .. }, Direction::ToClient) => {
+                    walk.reader.segment(Side::Server, &Bytes::copy_from_slice(bytes));
+                }
+                (What::End, direction) => walk.reader.end(side(direction)),
+                (What::Reset, direction) => walk.reader.reset(side(direction)),
+                _ => {}
+            }
+        }
+        let summary = walk.reader.summary().clone();
+        Ok(Self { behaviour: walk.finish(), segments, summary })
+    }
+
+    /// Whether the client had sent no request when its connection ended, so that what it does next is not recorded.
+    pub fn stops_before_its_request(&self) -> bool {
+        self.summary.requests == 0
+            && self.segments.iter().flatten().zip(&PREFACE).all(|(byte, other)| byte == other)
+    }
+}
+
+fn side(direction: Direction) -> Side {
+    match direction {
+        Direction::ToServer => Side::Client,
+        Direction::ToClient => Side::Server,
+    }
+}
+
+fn check(flow: &Flow<'_>) -> Result<(), Unusable> {
+    for event in flow.events.iter().filter(|event| event.direction == Direction::ToServer) {
+        let packet = event.packet;
+        match event.what {
+            What::MissingStart => return Err(Unusable::MissingStart { packet }),
+            What::Gap { offset, length } | What::Truncated { offset, missing: length } => {
+                return Err(Unusable::ClientBytesMissing { offset, length, packet });
+            }
+            _ => {}
+        }
+    }
+    match flow.data(Direction::ToServer).next() {
+        None => Err(Unusable::NoClientBytes),
+        Some((_, [0x16, 0x03, ..])) => Err(Unusable::NeedsKeys),
+        Some(_) => Ok(()),
+    }
+}
+
+/// The conversation as far as it has been read, and the ladder so far.
+struct Walk {
+    reader: Reader,
+    steps: Vec<Step>,
+    filter: Option<Filter<LeftOut>>,
+    settings_awaited: bool,
+    head_awaited: bool,
+    ends_awaited: Vec<StreamId>,
+}
+
+impl Walk {
+    fn new(http2: bool) -> Self {
+        Self {
+            reader: Reader::new(),
+            steps: Vec::new(),
+            filter: http2.then(|| Filter::new(LeftOut, PREFACE.len())),
+            settings_awaited: false,
+            head_awaited: false,
+            ends_awaited: Vec::new(),
+        }
+    }
+
+    fn client_segment(&mut self, bytes: &[u8]) {
+        self.await_what_has_come();
+        self.reader.segment(Side::Client, &Bytes::copy_from_slice(bytes));
+        let kept = match &mut self.filter {
+            None => Bytes::copy_from_slice(bytes),
+            Some(filter) => {
+                let mut kept = BytesMut::new();
+                filter.push(bytes, &mut kept);
+                kept.freeze()
+            }
+        };
+        if !kept.is_empty() {
+            self.steps.push(Step::Send(vec![Item::Raw(kept)]));
+        }
+    }
+
+    /// What the server has said by now, the client had, as far as it may have waited for it.
+    fn await_what_has_come(&mut self) {
+        let summary = self.reader.summary();
+        let (settings, head) = (summary.server_settings, summary.http1_answer);
+        if settings && !std::mem::replace(&mut self.settings_awaited, true) {
+            self.awaits(Awaited::Settings);
+        }
+        if head && !std::mem::replace(&mut self.head_awaited, true) {
+            self.awaits(Awaited::Http1);
+        }
+        let ended: Vec<StreamId> = self.reader.ended_streams().collect();
+        for stream in ended {
+            self.awaits_end_of(stream);
+        }
+    }
+
+    fn awaits_end_of(&mut self, stream: StreamId) {
+        if !self.ends_awaited.contains(&stream) {
+            self.ends_awaited.push(stream);
+            self.awaits(Awaited::End(StreamReference::Number(stream)));
+        }
+    }
+
+    fn awaits(&mut self, what: Awaited) {
+        self.steps.push(Step::Await { what, within: None, otherwise: None });
+    }
+
+    /// Whatever the recorded server did, the client of the script waits for its answers.
+    fn finish(mut self) -> Behaviour {
+        self.await_what_has_come();
+        for stream in self.reader.requested_streams().to_vec() {
+            self.awaits_end_of(stream);
+        }
+        let asked_in_http1 = self.filter.is_none() && self.reader.summary().requests > 0;
+        if asked_in_http1 && !self.head_awaited {
+            self.awaits(Awaited::Http1);
+        }
+        self.steps.push(Step::Close);
+        Behaviour { connect: self.steps, ..Behaviour::default() }
+    }
+}
+
+/// Takes out what only the recorded server caused.
+#[derive(Clone, Debug)]
+struct LeftOut;
+
+impl Judge for LeftOut {
+    fn fate(&mut self, kind: FrameKind, frame_flags: u8, _length: usize) -> Fate {
+        match kind {
+            FrameKind::Settings | FrameKind::Ping if frame_flags & flags::ACK != 0 => Fate::Drop,
+            FrameKind::RstStream | FrameKind::GoAway => Fate::Drop,
+            _ => Fate::Pass,
+        }
+    }
+
+    fn held(&mut self, frame: RawFrame) -> Bytes {
+        frame.payload.into_bytes()
+    }
+
+    fn is_done(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,131 @@
+//! The arguments of the program.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Tells whether a client will still shake hands with a server.
+///
+/// Without a command it prints the matrix of the landmark versions against the servers.
+#[derive(Debug, Parser)]
+#[command(name = "muxbed", version, args_conflicts_with_subcommands = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) run: RunOptions,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Runs clients against servers.
+    Run(RunOptions),
+    /// Predicts recorded runs and compares.
+    Fidelity(FidelityOptions),
+    /// Drives a server with the clients of a capture.
+    Replay(ReplayOptions),
+    /// Tells what changes for the users of a client between two versions.
+    Upgrade(UpgradeOptions),
+    /// Lists clients, servers or scenarios.
+    List(ListOptions),
+    /// Tells what a client or a server is, and why it behaves so.
+    Explain(ExplainOptions),
+}
+
+#[derive(Debug, Default, Args)]
+pub(super) struct RunOptions {
+    /// A client, `NAME@VERSION[/MODE][+ENV=VALUE]..`, or all of a family's profiles in a range: `grpc-go@>=1.18`.
+    #[arg(long = "client", value_name = "SPEC")]
+    pub(super) clients: Vec<String>,
+    /// A server, for example `cmux-header` or `mux-to-tonic`.
+    #[arg(long = "server", value_name = "NAME")]
+    pub(super) servers: Vec<String>,
+    /// A scenario: a file, or the name of one that `muxbed list scenarios` shows.
+    #[arg(long, value_name = "FILE-OR-ID", conflicts_with = "clients")]
+    pub(super) scenario: Option<String>,
+    /// Adds a schedule drawn by this number to those that are always tried.
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) seed: Option<u64>,
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FidelityOptions {
+    /// A list of observations with its captures beside it, or of repeats.
+    #[arg(value_name = "OBSERVED.json")]
+    pub(super) recorded: PathBuf,
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayOptions {
+    /// Captures, pcap or pcapng.
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub(super) captures: Vec<PathBuf>,
+    /// The server to drive.
+    #[arg(long, value_name = "NAME", default_value = "mux")]
+    pub(super) server: String,
+    /// The client that it is, for conversations that go on past their last captured byte.
+    #[arg(long = "as", value_name = "CLIENT")]
+    pub(super) run_as: Option<String>,
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UpgradeOptions {
+    /// The client: `NAME[/MODE]`.
+    #[arg(value_name = "LIB")]
+    pub(super) library: String,
+    /// The version now.
+    pub(super) from: String,
+    /// The version then.
+    pub(super) to: String,
+    /// The servers to look at; all of them, if none is named.
+    #[arg(long = "server", value_name = "NAME")]
+    pub(super) servers: Vec<String>,
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListOptions {
+    /// What to list.
+    #[arg(value_enum)]
+    pub(super) what: Listed,
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainOptions {
+    /// A client, a server, or a scenario.
+    #[arg(value_name = "ID")]
+    pub(super) id: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Listed {
+    /// The profiles of every client, with what is particular to them.
+    Clients,
+    /// The servers by name.
+    Servers,
+    /// The scenarios that come with the program.
+    Scenarios,
+}

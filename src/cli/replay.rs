@@ -1,0 +1,73 @@
+//! `muxbed replay`: drives a server with the clients of a capture.
+
+use crate::bed::{Recording, Replayed, bed, find_client, replay as replay_recording};
+use crate::capture::Unusable;
+use crate::report::{replay_line, time};
+use crate::servers::ServerName;
+
+use super::arguments::{Format, ReplayOptions};
+use super::{Failed, Out, Status};
+
+pub(super) fn replay(options: &ReplayOptions, out: &mut Out) -> Result<Status, Failed> {
+    let server: ServerName = options.server.parse().map_err(Failed::input)?;
+    let run_as = options.run_as.as_deref().map(find_client).transpose().map_err(Failed::input)?;
+    let recordings: Result<Vec<_>, _> = options
+        .captures
+        .iter()
+        .map(|path| Recording::open(path).map(|recording| (path, recording)))
+        .collect();
+    let mut status = Status::Expected;
+    for (path, recording) in recordings.map_err(Failed::input)? {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let scenario = bed().named_server(server);
+        for replayed in replay_recording(&recording, &scenario, run_as.as_ref()) {
+            match options.format {
+                Format::Json => out.line(replay_line(&name, &options.server, &replayed))?,
+                Format::Human => human(&name, &replayed, out)?,
+            }
+            status = status.max(status_of(&replayed));
+        }
+        if let Some(error) = &recording.cut_off {
+            out.flush()?;
+            return Err(Failed::Input(format!("{}: {error}", path.display())));
+        }
+    }
+    Ok(status)
+}
+
+fn status_of(replayed: &Replayed) -> Status {
+    let was_served = replayed.captured.as_ref().is_some_and(|outcome| outcome.is_served());
+    let is_served = replayed.run.as_ref().is_some_and(|run| run.ending.outcome.is_served());
+    match replayed.skipped {
+        Some(Unusable::NeedsKeys) => Status::Unusable,
+        Some(_) => Status::Expected,
+        None if was_served && !is_served => Status::Differs,
+        None => Status::Expected,
+    }
+}
+
+fn human(capture: &str, replayed: &Replayed, out: &mut Out) -> Result<(), Failed> {
+    let captured = match &replayed.captured {
+        Some(outcome) => format!("captured: {outcome}"),
+        None => "captured: nothing was asked".to_owned(),
+    };
+    let head = format!("{capture} flow {}", replayed.flow);
+    let Some(run) = &replayed.run else {
+        let reason = replayed.skipped.map(|reason| reason.to_string()).unwrap_or_default();
+        return Ok(out.line(format_args!("{head}: skipped, {reason}"))?);
+    };
+    let outcome = out.strong(&run.ending.outcome.to_string());
+    let at = time(run.ending.at());
+    out.line(format_args!("{head}: {outcome} at {at} against {} ({captured})", run.server))?;
+    if let Some(text) = run.ending.says() {
+        out.line(format_args!("  says: {text}"))?;
+    }
+    if !replayed.continued_as.is_empty() {
+        let specs: Vec<String> = replayed.continued_as.iter().map(ToString::to_string).collect();
+        out.line(format_args!("  past its last byte as {}", specs.join(", ")))?;
+    }
+    for ending in &run.may {
+        out.line(format_args!("  or: {} at {}", ending.outcome, time(ending.at())))?;
+    }
+    Ok(())
+}
