@@ -1,4 +1,15 @@
 //! Will this client still shake hands with that server? This crate is the map's root; each module opens with
 //! what it is and what it leaves out.
 
+pub mod bed;
+pub mod capture;
+pub mod clients;
+pub mod fidelity;
+pub mod mux;
+pub mod net;
+pub mod outcome;
+pub mod script;
+pub mod servers;
 pub mod wire;
+
+mod nearest;

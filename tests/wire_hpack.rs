@@ -10,8 +10,8 @@ use h2::frame::{Frame as Theirs, Headers, Pseudo};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use muxbed::wire::frame::{Frame, FrameReader, StreamId};
 use muxbed::wire::hpack::{
-    Block, Decoder, Encoder, Field, HpackError, Huffman, INITIAL_TABLE_SIZE, Indexing, NameSource,
-    Policy, StaticEntry,
+    Block, Decoder, Encoder, Field, HpackError, Huffman, INITIAL_TABLE_SIZE, Indexing, NameSource, Policy,
+    StaticEntry,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -148,10 +148,7 @@ fn the_static_table_is_h2s() {
         let mut read = Oracle::new().read(&headers_frame(vec![0x80 | index]));
         match read.pop().unwrap() {
             Ok(Theirs::Headers(headers)) => {
-                assert_eq!(
-                    pairs_of_message(headers.into_parts()),
-                    pairs_of_fields(&fields)
-                );
+                assert_eq!(pairs_of_message(headers.into_parts()), pairs_of_fields(&fields));
             }
             Ok(other) => panic!("{other:?}"),
             // transfer-encoding
@@ -164,10 +161,9 @@ fn the_static_table_is_h2s() {
 fn each_difference_exists() {
     let long = [&b"\x0f\x80\x80\x80\x80\x00\x01"[..], b"x"].concat();
     assert!(decode(&long).1.is_none());
-    for (octets, expected) in [
-        (long, Difference::LongInteger),
-        (b"\x00\x01X\x00".into(), Difference::NoMessage),
-    ] {
+    for (octets, expected) in
+        [(long, Difference::LongInteger), (b"\x00\x01X\x00".into(), Difference::NoMessage)]
+    {
         let (fields, ours) = decode(&octets);
         assert_eq!(ours, None);
         assert_eq!(difference(&octets, &fields), Some(expected));
@@ -190,10 +186,7 @@ fn difference(octets: &[u8], fields: &[Field]) -> Option<Difference> {
     }
     // A prefix of ones and four octets that each say that another follows.
     let long = |run: &[u8]| run[0] & 0x0f == 0x0f && run[1..].iter().all(|&octet| octet >= 0x80);
-    octets
-        .windows(5)
-        .any(long)
-        .then_some(Difference::LongInteger)
+    octets.windows(5).any(long).then_some(Difference::LongInteger)
 }
 
 /// The fields up to the first error.
@@ -240,19 +233,14 @@ fn headers_of(fields: &[(Pair, bool)]) -> Headers {
             map.append(HeaderName::from_bytes(name).unwrap(), value);
         }
     }
-    let pseudo = Pseudo {
-        method: Some(Method::POST),
-        ..Pseudo::default()
-    };
+    let pseudo = Pseudo { method: Some(Method::POST), ..Pseudo::default() };
     Headers::new(1.into(), pseudo, map)
 }
 
 /// The fields as a message has them: pseudo-fields first and each once.
 fn message_order(fields: &[(Pair, Policy)]) -> Vec<(Pair, Policy)> {
-    let (mut pseudo, regular): (Vec<_>, Vec<_>) = fields
-        .iter()
-        .cloned()
-        .partition(|((name, _), _)| name.starts_with(b":"));
+    let (mut pseudo, regular): (Vec<_>, Vec<_>) =
+        fields.iter().cloned().partition(|((name, _), _)| name.starts_with(b":"));
     pseudo.sort_by(|one, other| one.0.0.cmp(&other.0.0));
     pseudo.dedup_by(|one, other| one.0.0 == other.0.0);
     pseudo.extend(regular);
@@ -275,24 +263,13 @@ fn field() -> impl Strategy<Value = Pair> {
         ("grpc-timeout", "20S"),
         ("cookie", ""),
     ]);
-    let text =
-        vec(any::<char>(), 0..12).prop_map(|text| (":path", String::from_iter(text).into_bytes()));
+    let text = vec(any::<char>(), 0..12).prop_map(|text| (":path", String::from_iter(text).into_bytes()));
     // Control characters, which a value may not have, become octets above 0x7f.
-    let octet = any::<u8>().prop_map(|octet| {
-        if octet < 0x20 || octet == 0x7f {
-            octet ^ 0x80
-        } else {
-            octet
-        }
-    });
+    let octet =
+        any::<u8>().prop_map(|octet| if octet < 0x20 || octet == 0x7f { octet ^ 0x80 } else { octet });
     let names = select(vec!["x-a", "x-b", "user-agent", "grpc-timeout"]);
     let other = (names, vec(octet, 0..40));
-    prop_oneof![
-        few.prop_map(|(name, value)| (name, value.as_bytes().to_vec())),
-        text,
-        other,
-    ]
-    .prop_map(owned)
+    prop_oneof![few.prop_map(|(name, value)| (name, value.as_bytes().to_vec())), text, other,].prop_map(owned)
 }
 
 /// A field of any octets at all.
@@ -309,22 +286,15 @@ fn policy() -> impl Strategy<Value = Policy> {
         NameSource::FromTable(StaticEntry::Last),
         NameSource::Spelled,
     ];
-    (
-        any::<bool>(),
-        select(indexing),
-        select(name),
-        huffman(),
-        huffman(),
+    (any::<bool>(), select(indexing), select(name), huffman(), huffman()).prop_map(
+        |(indexed_when_known, indexing, name, name_huffman, value_huffman)| Policy {
+            indexed_when_known,
+            indexing,
+            name,
+            name_huffman,
+            value_huffman,
+        },
     )
-        .prop_map(
-            |(indexed_when_known, indexing, name, name_huffman, value_huffman)| Policy {
-                indexed_when_known,
-                indexing,
-                name,
-                name_huffman,
-                value_huffman,
-            },
-        )
 }
 
 /// A block as some policy writes it, with a few octets changed, dropped or put in.
@@ -338,9 +308,7 @@ fn damaged_block() -> impl Strategy<Value = Vec<u8>> {
         }
         let fields = message_order(&fields);
         let mut octets = Vec::new();
-        let listed = fields
-            .iter()
-            .map(|((name, value), policy)| (&name[..], &value[..], *policy));
+        let listed = fields.iter().map(|((name, value), policy)| (&name[..], &value[..], *policy));
         encoder.encode(listed, &mut octets);
         for (place, octet, how) in damages {
             let at = place.index(octets.len() + 1);

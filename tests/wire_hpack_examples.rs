@@ -5,8 +5,8 @@
 use std::num::NonZeroU32;
 
 use muxbed::wire::hpack::{
-    Block, Decoder, Encoder, Field, Huffman, INITIAL_TABLE_SIZE, Indexing, NameForm, NameSource,
-    Policy, Representation, StaticEntry,
+    Block, Decoder, Encoder, Field, Huffman, INITIAL_TABLE_SIZE, Indexing, NameForm, NameSource, Policy,
+    Representation, StaticEntry,
 };
 
 /// See the file itself for where it comes from.
@@ -21,26 +21,16 @@ const EXAMPLE: Policy = Policy {
     value_huffman: Huffman::Never,
 };
 
-const EXAMPLE_HUFFMAN: Policy = Policy {
-    name_huffman: Huffman::Always,
-    value_huffman: Huffman::Always,
-    ..EXAMPLE
-};
+const EXAMPLE_HUFFMAN: Policy =
+    Policy { name_huffman: Huffman::Always, value_huffman: Huffman::Always, ..EXAMPLE };
 
 /// C-core, and so the clients in C++, Python, Ruby, PHP and C#: names always spelled out, and no
 /// Huffman code.
-const C_CORE: Policy = Policy {
-    name: NameSource::Spelled,
-    ..EXAMPLE
-};
+const C_CORE: Policy = Policy { name: NameSource::Spelled, ..EXAMPLE };
 
 #[test]
 fn appendix_c_2() {
-    let literal = |indexing, name| Representation::Literal {
-        indexing,
-        name,
-        value_huffman: false,
-    };
+    let literal = |indexing, name| Representation::Literal { indexing, name, value_huffman: false };
     let spelled = NameForm::Literal { huffman: false };
     let path = NameForm::Indexed { index: index(4) };
     let cases = [
@@ -49,21 +39,9 @@ fn appendix_c_2() {
             "custom-key: custom-header",
             literal(Indexing::Incremental, spelled),
         ),
-        (
-            "040c2f73616d706c652f70617468",
-            ":path: /sample/path",
-            literal(Indexing::Without, path),
-        ),
-        (
-            "100870617373776f726406736563726574",
-            "password: secret",
-            literal(Indexing::Never, spelled),
-        ),
-        (
-            "82",
-            ":method: GET",
-            Representation::Indexed { index: index(2) },
-        ),
+        ("040c2f73616d706c652f70617468", ":path: /sample/path", literal(Indexing::Without, path)),
+        ("100870617373776f726406736563726574", "password: secret", literal(Indexing::Never, spelled)),
+        ("82", ":method: GET", Representation::Indexed { index: index(2) }),
     ];
     for (octets, text, representation) in cases {
         let octets = from_hex(octets);
@@ -76,10 +54,7 @@ fn appendix_c_2() {
             Representation::Literal { indexing, .. } => indexing,
             Representation::Indexed { .. } => Indexing::Without,
         };
-        let policy = Policy {
-            indexing,
-            ..EXAMPLE
-        };
+        let policy = Policy { indexing, ..EXAMPLE };
         assert_eq!(rewritten(&mut Encoder::new(), &block, policy), octets);
         let indexed = representation == literal(Indexing::Incremental, spelled);
         assert_eq!(table(&decoder), &[text][..usize::from(indexed)]);
@@ -98,12 +73,7 @@ fn appendix_c_3_and_c_4() {
         "828684be5886a8eb10649cbf",
         "828785bf408825a849e95ba97d7f8925a849e95bb8e8b4bf",
     ];
-    let first = [
-        ":method: GET",
-        ":scheme: http",
-        ":path: /",
-        ":authority: www.example.com",
-    ];
+    let first = [":method: GET", ":scheme: http", ":path: /", ":authority: www.example.com"];
     let fields = [
         first.to_vec(),
         [&first[..], &["cache-control: no-cache"]].concat(),
@@ -115,11 +85,7 @@ fn appendix_c_3_and_c_4() {
             "custom-key: custom-value",
         ],
     ];
-    let newest_first = [
-        "custom-key: custom-value",
-        "cache-control: no-cache",
-        ":authority: www.example.com",
-    ];
+    let newest_first = ["custom-key: custom-value", "cache-control: no-cache", ":authority: www.example.com"];
     let tables = [&newest_first[2..], &newest_first[1..], &newest_first[..]];
     for (blocks, policy) in [(plain, EXAMPLE), (coded, EXAMPLE_HUFFMAN)] {
         follow(INITIAL_TABLE_SIZE, &blocks, &fields, &tables, policy);
@@ -143,10 +109,7 @@ fn appendix_c_5_and_c_6() {
         "88c16196d07abe941054d444a8200595040b8166e084a62d1bffc05a839bd9ab77ad94e7821dd7f2e6c7b335\
          dfdfcd5b3960d5af27087f3672c1ab270fb5291f9587316065c003ed4ee5b1063d5007",
     ];
-    let date = [
-        "date: Mon, 21 Oct 2013 20:13:21 GMT",
-        "date: Mon, 21 Oct 2013 20:13:22 GMT",
-    ];
+    let date = ["date: Mon, 21 Oct 2013 20:13:21 GMT", "date: Mon, 21 Oct 2013 20:13:22 GMT"];
     let private = "cache-control: private";
     let location = "location: https://www.example.com";
     let cookie = "set-cookie: foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1";
@@ -186,10 +149,7 @@ fn recorded_clients_keep_to_their_policies() {
     let mut c_core = 0;
     for stream in recorded() {
         let by = |client| stream.name.starts_with(client) && stream.name.ends_with('>');
-        let policy = if ["grpc-go-", "go-net-http-", "connect-go-"]
-            .into_iter()
-            .any(by)
-        {
+        let policy = if ["grpc-go-", "go-net-http-", "connect-go-"].into_iter().any(by) {
             go += 1;
             Policy::GO
         } else if by("grpcio-") {
@@ -202,25 +162,14 @@ fn recorded_clients_keep_to_their_policies() {
         let mut encoder = Encoder::new();
         for octets in &stream.blocks {
             let block = decoder.decode(octets, 1 << 16).unwrap();
-            assert_eq!(
-                rewritten(&mut encoder, &block, policy),
-                *octets,
-                "{}",
-                stream.name
-            );
+            assert_eq!(rewritten(&mut encoder, &block, policy), *octets, "{}", stream.name);
         }
     }
     assert!(go >= 5 && c_core >= 2, "{go} {c_core}");
 }
 
 /// Decodes the blocks of one connection, whose table has `table_size` octets, and encodes them.
-fn follow(
-    table_size: u32,
-    blocks: &[&str],
-    fields: &[Vec<&str>],
-    tables: &[&[&str]],
-    policy: Policy,
-) {
+fn follow(table_size: u32, blocks: &[&str], fields: &[Vec<&str>], tables: &[&[&str]], policy: Policy) {
     let mut decoder = Decoder::new(table_size);
     let mut repeating = Encoder::with_table_size(table_size);
     let mut rewriting = Encoder::with_table_size(table_size);
@@ -237,10 +186,7 @@ fn follow(
 /// The dynamic table, newest entry first, which a block of nothing but indexes brings to light.
 fn table(decoder: &Decoder) -> Vec<String> {
     let entry = |index: u8| decoder.clone().decode(&[0x80 | index], 1_000).ok();
-    (62..)
-        .map_while(entry)
-        .flat_map(|block| texts(&block))
-        .collect()
+    (62..).map_while(entry).flat_map(|block| texts(&block)).collect()
 }
 
 fn repeated(encoder: &mut Encoder, block: &Block) -> Vec<u8> {
@@ -256,23 +202,12 @@ fn rewritten(encoder: &mut Encoder, block: &Block, policy: Policy) -> Vec<u8> {
     let field = |field: &Field| (field.name.to_vec(), field.value.to_vec());
     let fields: Vec<_> = block.fields.iter().map(field).collect();
     let mut out = Vec::new();
-    encoder.encode(
-        fields
-            .iter()
-            .map(|(name, value)| (&name[..], &value[..], policy)),
-        &mut out,
-    );
+    encoder.encode(fields.iter().map(|(name, value)| (&name[..], &value[..], policy)), &mut out);
     out
 }
 
 fn texts(block: &Block) -> Vec<String> {
-    let text = |field: &Field| {
-        format!(
-            "{}: {}",
-            field.name.escape_ascii(),
-            field.value.escape_ascii()
-        )
-    };
+    let text = |field: &Field| format!("{}: {}", field.name.escape_ascii(), field.value.escape_ascii());
     block.fields.iter().map(text).collect()
 }
 
@@ -283,15 +218,10 @@ struct Stream {
 }
 
 fn recorded() -> Vec<Stream> {
-    let paragraphs = RECORDED
-        .split("\n\n")
-        .filter(|paragraph| !paragraph.starts_with('#'));
+    let paragraphs = RECORDED.split("\n\n").filter(|paragraph| !paragraph.starts_with('#'));
     let stream = |paragraph: &'static str| {
         let (name, blocks) = paragraph.split_once('\n').unwrap();
-        Stream {
-            name,
-            blocks: blocks.lines().map(from_hex).collect(),
-        }
+        Stream { name, blocks: blocks.lines().map(from_hex).collect() }
     };
     paragraphs.map(stream).collect()
 }

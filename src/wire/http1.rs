@@ -29,10 +29,7 @@ pub struct HeadLimits {
 impl Default for HeadLimits {
     /// 100 fields in 16 KiB: hyper's and nginx' order of magnitude.
     fn default() -> Self {
-        HeadLimits {
-            fields: 100,
-            octets: 16_384,
-        }
+        HeadLimits { fields: 100, octets: 16_384 }
     }
 }
 
@@ -206,18 +203,15 @@ impl fmt::Display for Version {
 fn parse_within<'a, T>(
     prefix: &'a [u8],
     limits: HeadLimits,
-    parse: impl FnOnce(
-        &'a [u8],
-        &mut [httparse::Header<'a>],
-    ) -> Result<Option<(T, usize)>, httparse::Error>,
+    parse: impl FnOnce(&'a [u8], &mut [httparse::Header<'a>]) -> Result<Option<(T, usize)>, httparse::Error>,
 ) -> Parsed<T> {
     let visible = &prefix[..prefix.len().min(limits.octets)];
     let mut slots = vec![httparse::EMPTY_HEADER; limits.fields];
     match parse(visible, &mut slots) {
         Ok(Some((head, length))) => Parsed::Complete { head, length },
-        Ok(None) if visible.len() == limits.octets => Parsed::Invalid(HeadError::TooLong {
-            limit: limits.octets,
-        }),
+        Ok(None) if visible.len() == limits.octets => {
+            Parsed::Invalid(HeadError::TooLong { limit: limits.octets })
+        }
         Ok(None) => Parsed::Partial,
         Err(error) => Parsed::Invalid(match error {
             httparse::Error::Token => HeadError::RequestLine,
@@ -226,20 +220,14 @@ fn parse_within<'a, T>(
             httparse::Error::HeaderName => HeadError::FieldName,
             httparse::Error::HeaderValue => HeadError::FieldValue,
             httparse::Error::NewLine => HeadError::LineEnd,
-            httparse::Error::TooManyHeaders => HeadError::TooManyFields {
-                limit: limits.fields,
-            },
+            httparse::Error::TooManyHeaders => HeadError::TooManyFields { limit: limits.fields },
         }),
     }
 }
 
 /// httparse takes no other minor versions than 0 and 1.
 fn version_of(minor: Option<u8>) -> Version {
-    if minor == Some(0) {
-        Version::Http10
-    } else {
-        Version::Http11
-    }
+    if minor == Some(0) { Version::Http10 } else { Version::Http11 }
 }
 
 fn fields_of(headers: &[httparse::Header<'_>]) -> Vec<HeaderField> {
@@ -278,10 +266,7 @@ mod tests {
         assert_eq!(head.version, Version::Http11);
         let names: Vec<&str> = head.fields.iter().map(|field| &field.name[..]).collect();
         assert_eq!(names, ["Host", "Connection", "X-Twice", "x-twice"]);
-        assert_eq!(
-            head.values("X-TWICE").collect::<Vec<_>>(),
-            [&b"1"[..], &b"\xff"[..]]
-        );
+        assert_eq!(head.values("X-TWICE").collect::<Vec<_>>(), [&b"1"[..], &b"\xff"[..]]);
     }
 
     #[test]
@@ -290,10 +275,7 @@ mod tests {
         for end in 0..length {
             assert_eq!(request(&UPGRADE[..end]), Parsed::Partial);
         }
-        assert!(matches!(
-            request(&UPGRADE[..length]),
-            Parsed::Complete { .. }
-        ));
+        assert!(matches!(request(&UPGRADE[..length]), Parsed::Complete { .. }));
     }
 
     #[test]
@@ -303,19 +285,10 @@ mod tests {
             version: Version::Http10,
             status: 400,
             reason: "Bad Request".to_owned(),
-            fields: vec![HeaderField {
-                name: "Server".to_owned(),
-                value: "x".into(),
-            }],
+            fields: vec![HeaderField { name: "Server".to_owned(), value: "x".into() }],
         };
         let parsed = ResponseHead::parse(octets, HeadLimits::default());
-        assert_eq!(
-            parsed,
-            Parsed::Complete {
-                head: expected,
-                length: octets.len()
-            }
-        );
+        assert_eq!(parsed, Parsed::Complete { head: expected, length: octets.len() });
     }
 
     #[test]
@@ -339,21 +312,10 @@ mod tests {
     fn limits_hold_however_the_octets_are_cut() {
         let octets = b"GET / HTTP/1.1\r\na: b\r\nc: d\r\n\r\n";
         let parse = |end: usize, limits| RequestHead::parse(&octets[..end], limits);
-        let exact = HeadLimits {
-            fields: 2,
-            octets: octets.len(),
-        };
-        assert!(matches!(
-            parse(octets.len(), exact),
-            Parsed::Complete { .. }
-        ));
-        let short = HeadLimits {
-            octets: octets.len() - 1,
-            ..exact
-        };
-        let too_long = Parsed::Invalid(HeadError::TooLong {
-            limit: octets.len() - 1,
-        });
+        let exact = HeadLimits { fields: 2, octets: octets.len() };
+        assert!(matches!(parse(octets.len(), exact), Parsed::Complete { .. }));
+        let short = HeadLimits { octets: octets.len() - 1, ..exact };
+        let too_long = Parsed::Invalid(HeadError::TooLong { limit: octets.len() - 1 });
         assert_eq!(parse(octets.len(), short), too_long);
         assert_eq!(parse(octets.len() - 1, short), too_long);
         assert_eq!(parse(octets.len() - 2, short), Parsed::Partial);

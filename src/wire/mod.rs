@@ -23,5 +23,8 @@ pub mod frame;
 pub mod hpack;
 pub mod http1;
 
-pub use frame::{ErrorCode, Frame, FrameKind, FrameReader, PREFACE, RawFrame, SettingId, StreamId};
+pub use frame::{
+    ErrorCode, Frame, FrameKind, FrameReader, Increment, PREFACE, Payload, Priority, RawFrame, Setting,
+    SettingId, StreamId,
+};
 pub use http1::{RequestHead, ResponseHead};

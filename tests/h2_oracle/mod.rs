@@ -26,9 +26,7 @@ pub(crate) type Pair = (Vec<u8>, Vec<u8>);
 
 impl Oracle {
     pub(crate) fn new() -> Oracle {
-        Oracle {
-            codec: h2::Codec::new(Memory::default()),
-        }
+        Oracle { codec: h2::Codec::new(Memory::default()) }
     }
 
     /// What h2 makes of `octets`: frames, up to and with the first error.
@@ -113,11 +111,7 @@ pub(crate) fn pairs_of_message((pseudo, fields): (Pseudo, HeaderMap)) -> Vec<Pai
     if let Some(protocol) = &pseudo.protocol {
         add(":protocol", protocol.as_str().as_bytes());
     }
-    let texts = [
-        (":scheme", &pseudo.scheme),
-        (":authority", &pseudo.authority),
-        (":path", &pseudo.path),
-    ];
+    let texts = [(":scheme", &pseudo.scheme), (":authority", &pseudo.authority), (":path", &pseudo.path)];
     for (name, text) in texts {
         if let Some(text) = text {
             add(name, text.as_bytes());
@@ -155,9 +149,7 @@ pub(crate) fn makes_no_message(fields: &[Field]) -> bool {
         let value_fits = match &name[..] {
             b":method" => Method::from_bytes(value).is_ok(),
             b":status" => StatusCode::from_bytes(value).is_ok(),
-            b":authority" | b":scheme" | b":path" | b":protocol" => {
-                std::str::from_utf8(value).is_ok()
-            }
+            b":authority" | b":scheme" | b":path" | b":protocol" => std::str::from_utf8(value).is_ok(),
             _ => false,
         };
         regular || repeated || !value_fits
@@ -166,9 +158,7 @@ pub(crate) fn makes_no_message(fields: &[Field]) -> bool {
 
 fn is_connection_specific(name: &[u8], value: &[u8]) -> bool {
     match name {
-        b"connection" | b"transfer-encoding" | b"upgrade" | b"keep-alive" | b"proxy-connection" => {
-            true
-        }
+        b"connection" | b"transfer-encoding" | b"upgrade" | b"keep-alive" | b"proxy-connection" => true,
         b"te" => value != b"trailers",
         _ => false,
     }

@@ -12,8 +12,8 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use h2::proto::Error as TheirError;
 use muxbed::wire::frame::{
-    Frame, FrameError, FrameKind, FrameReader, INITIAL_MAX_FRAME_SIZE, Payload, RawFrame, Scope,
-    SettingId, StreamId, flags,
+    Frame, FrameError, FrameKind, FrameReader, INITIAL_MAX_FRAME_SIZE, Payload, RawFrame, Scope, SettingId,
+    StreamId, flags,
 };
 use muxbed::wire::hpack::{Decoder, Field, HpackError, INITIAL_TABLE_SIZE};
 use proptest::collection::vec;
@@ -129,11 +129,7 @@ fn each_difference_exists() {
             payload: Payload::new(Bytes::from_static(payload)).unwrap(),
         };
         let ours = refused_by_us(&raw);
-        assert_ne!(
-            ours.is_some(),
-            refused_by_h2(&raw).is_some(),
-            "{expected:?}"
-        );
+        assert_ne!(ours.is_some(), refused_by_h2(&raw).is_some(), "{expected:?}");
         assert_eq!(difference(&raw, ours.as_ref()), Some(expected));
     }
 }
@@ -186,21 +182,16 @@ fn difference(raw: &RawFrame, ours: Option<&Refusal>) -> Option<Difference> {
         None => {
             // A prefix of ones and four octets that each say that another follows.
             let long = |run: &[u8]| run[0] & 0x0f == 0x0f && run[1..].iter().all(|&it| it >= 0x80);
-            raw.payload
-                .windows(5)
-                .any(long)
-                .then_some(Difference::LongInteger)
+            raw.payload.windows(5).any(long).then_some(Difference::LongInteger)
         }
         Some(Refusal::Block) => {
             let nameless = fields_of(raw).0.iter().any(|field| field.name.is_empty());
             nameless.then_some(Difference::EmptyNameEndsFragment)
         }
-        Some(Refusal::Frame(FrameError::PromisesConnection { .. })) => {
+        Some(Refusal::Frame(FrameError::PromisesConnection { .. })) => Some(Difference::AboveTheCodec),
+        Some(Refusal::Frame(FrameError::OnConnection { kind: FrameKind::RstStream })) => {
             Some(Difference::AboveTheCodec)
         }
-        Some(Refusal::Frame(FrameError::OnConnection {
-            kind: FrameKind::RstStream,
-        })) => Some(Difference::AboveTheCodec),
         Some(Refusal::Frame(FrameError::InvalidSetting(setting))) => {
             let unknown = setting.id == SettingId::NoRfc7540Priorities;
             unknown.then_some(Difference::UnknownSetting)
@@ -227,21 +218,9 @@ fn refused_by_us(raw: &RawFrame) -> Option<Refusal> {
 /// follow may end anywhere.
 fn fields_of(raw: &RawFrame) -> (Vec<Field>, Option<HpackError>) {
     let mut fields = Vec::new();
-    let (Ok(Frame::Headers {
-        fragment,
-        end_headers,
-        ..
-    })
-    | Ok(Frame::PushPromise {
-        fragment,
-        end_headers,
-        ..
-    })
-    | Ok(Frame::Continuation {
-        fragment,
-        end_headers,
-        ..
-    })) = raw.parse()
+    let (Ok(Frame::Headers { fragment, end_headers, .. })
+    | Ok(Frame::PushPromise { fragment, end_headers, .. })
+    | Ok(Frame::Continuation { fragment, end_headers, .. })) = raw.parse()
     else {
         return (fields, None);
     };
@@ -250,9 +229,7 @@ fn fields_of(raw: &RawFrame) -> (Vec<Field>, Option<HpackError>) {
         fields.push(field);
         ControlFlow::<()>::Continue(())
     });
-    let error = decoded
-        .err()
-        .filter(|error| end_headers || *error != HpackError::Truncated);
+    let error = decoded.err().filter(|error| end_headers || *error != HpackError::Truncated);
     (fields, error)
 }
 
@@ -260,19 +237,11 @@ fn fields_of(raw: &RawFrame) -> (Vec<Field>, Option<HpackError>) {
 fn refused_by_h2(raw: &RawFrame) -> Option<TheirError> {
     let mut written = Vec::new();
     if raw.kind == FrameKind::Continuation && !raw.stream.is_connection() {
-        let headers = RawFrame {
-            kind: FrameKind::Headers,
-            flags: 0,
-            payload: Payload::EMPTY,
-            ..raw.clone()
-        };
+        let headers = RawFrame { kind: FrameKind::Headers, flags: 0, payload: Payload::EMPTY, ..raw.clone() };
         headers.encode(&mut written);
     }
     raw.encode(&mut written);
-    Oracle::new()
-        .read(&written)
-        .into_iter()
-        .find_map(Result::err)
+    Oracle::new().read(&written).into_iter().find_map(Result::err)
 }
 
 /// All frames in `octets`, which arrive in pieces of these sizes, by either way of pushing.

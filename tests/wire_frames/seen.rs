@@ -62,10 +62,9 @@ pub(crate) fn seen_by_h2(frame: Theirs) -> Seen {
             fields: pairs_of_message(frame.into_parts()),
         },
         Theirs::Priority(frame) => Seen::Priority(format!("{frame:?}")),
-        Theirs::Reset(frame) => Seen::RstStream {
-            stream: frame.stream_id().into(),
-            code: frame.reason().into(),
-        },
+        Theirs::Reset(frame) => {
+            Seen::RstStream { stream: frame.stream_id().into(), code: frame.reason().into() }
+        }
         Theirs::Settings(frame) if frame.is_ack() => Seen::SettingsAck,
         Theirs::Settings(frame) => Seen::Settings([
             frame.header_table_size(),
@@ -81,19 +80,15 @@ pub(crate) fn seen_by_h2(frame: Theirs) -> Seen {
             promised: frame.promised_id().into(),
             fields: pairs_of_message(frame.into_parts()),
         },
-        Theirs::Ping(frame) => Seen::Ping {
-            ack: frame.is_ack(),
-            opaque: *frame.payload(),
-        },
+        Theirs::Ping(frame) => Seen::Ping { ack: frame.is_ack(), opaque: *frame.payload() },
         Theirs::GoAway(frame) => Seen::GoAway {
             last_stream: frame.last_stream_id().into(),
             code: frame.reason().into(),
             debug: frame.debug_data().clone(),
         },
-        Theirs::WindowUpdate(frame) => Seen::WindowUpdate {
-            stream: frame.stream_id().into(),
-            increment: frame.size_increment(),
-        },
+        Theirs::WindowUpdate(frame) => {
+            Seen::WindowUpdate { stream: frame.stream_id().into(), increment: frame.size_increment() }
+        }
     }
 }
 
@@ -105,60 +100,26 @@ pub(crate) struct Ours {
 
 impl Ours {
     pub(crate) fn new() -> Ours {
-        Ours {
-            decoder: Decoder::new(INITIAL_TABLE_SIZE),
-            open: None,
-        }
+        Ours { decoder: Decoder::new(INITIAL_TABLE_SIZE), open: None }
     }
 
     /// What a reader sees once `frame` has come; nothing before the end of a header block.
     pub(crate) fn see(&mut self, frame: Frame) -> Option<Seen> {
         Some(match frame {
-            Frame::Data {
-                stream,
-                data,
-                end_stream,
-                ..
-            } => Seen::Data {
-                stream: stream.into(),
-                data,
-                end_stream,
-            },
-            Frame::Headers {
-                stream,
-                fragment,
-                end_stream,
-                end_headers,
-                ..
-            } => {
+            Frame::Data { stream, data, end_stream, .. } => {
+                Seen::Data { stream: stream.into(), data, end_stream }
+            }
+            Frame::Headers { stream, fragment, end_stream, end_headers, .. } => {
                 let fields = Vec::new();
-                let head = Seen::Headers {
-                    stream: stream.into(),
-                    fields,
-                    end_stream,
-                };
+                let head = Seen::Headers { stream: stream.into(), fields, end_stream };
                 return self.block(head, fragment.into(), end_headers);
             }
-            Frame::PushPromise {
-                stream,
-                promised,
-                fragment,
-                end_headers,
-                ..
-            } => {
+            Frame::PushPromise { stream, promised, fragment, end_headers, .. } => {
                 let (stream, promised) = (stream.into(), promised.into());
-                let head = Seen::PushPromise {
-                    stream,
-                    promised,
-                    fields: Vec::new(),
-                };
+                let head = Seen::PushPromise { stream, promised, fields: Vec::new() };
                 return self.block(head, fragment.into(), end_headers);
             }
-            Frame::Continuation {
-                fragment,
-                end_headers,
-                ..
-            } => {
+            Frame::Continuation { fragment, end_headers, .. } => {
                 let (head, mut block) = self.open.take().unwrap();
                 block.extend_from_slice(&fragment);
                 return self.block(head, block, end_headers);
@@ -168,32 +129,19 @@ impl Ours {
                  dependency_id: StreamId({}), weight: {}, is_exclusive: {} }} }}",
                 priority.dependency, priority.weight, priority.exclusive
             )),
-            Frame::RstStream { stream, code } => Seen::RstStream {
-                stream: stream.into(),
-                code: code.into(),
-            },
+            Frame::RstStream { stream, code } => Seen::RstStream { stream: stream.into(), code: code.into() },
             Frame::Settings(values) => Seen::Settings([1, 2, 3, 4, 5, 6, 8].map(|id: u16| {
-                let last = values
-                    .iter()
-                    .rev()
-                    .find(|setting| u16::from(setting.id) == id);
+                let last = values.iter().rev().find(|setting| u16::from(setting.id) == id);
                 last.map(|setting| setting.value)
             })),
             Frame::SettingsAck => Seen::SettingsAck,
             Frame::Ping { ack, opaque } => Seen::Ping { ack, opaque },
-            Frame::GoAway {
-                last_stream,
-                code,
-                debug,
-            } => Seen::GoAway {
-                last_stream: last_stream.into(),
-                code: code.into(),
-                debug,
-            },
-            Frame::WindowUpdate { stream, increment } => Seen::WindowUpdate {
-                stream: stream.into(),
-                increment: increment.into(),
-            },
+            Frame::GoAway { last_stream, code, debug } => {
+                Seen::GoAway { last_stream: last_stream.into(), code: code.into(), debug }
+            }
+            Frame::WindowUpdate { stream, increment } => {
+                Seen::WindowUpdate { stream: stream.into(), increment: increment.into() }
+            }
             Frame::Unknown(_) => return None,
         })
     }

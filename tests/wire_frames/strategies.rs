@@ -27,29 +27,15 @@ fn priority(of: StreamId) -> impl Strategy<Value = Priority> {
     (any::<bool>(), 0_u32..1 << 31, any::<u8>())
         .prop_map(|(exclusive, dependency, weight)| {
             let dependency = StreamId::new(dependency).unwrap();
-            Priority {
-                exclusive,
-                dependency,
-                weight,
-            }
+            Priority { exclusive, dependency, weight }
         })
-        .prop_filter("a stream does not depend on itself", move |it| {
-            it.dependency != of
-        })
+        .prop_filter("a stream does not depend on itself", move |it| it.dependency != of)
 }
 
 fn setting() -> impl Strategy<Value = Setting> {
-    let value = prop_oneof![
-        0_u32..3,
-        16_383_u32..16_386,
-        (1 << 24) - 1..(1_u32 << 24) + 1,
-        any::<u32>()
-    ];
+    let value = prop_oneof![0_u32..3, 16_383_u32..16_386, (1 << 24) - 1..(1_u32 << 24) + 1, any::<u32>()];
     (prop_oneof![0_u16..12, any::<u16>()], value)
-        .prop_map(|(id, value)| Setting {
-            id: id.into(),
-            value,
-        })
+        .prop_map(|(id, value)| Setting { id: id.into(), value })
         .prop_filter("allowed value", |setting| setting.is_allowed())
 }
 
@@ -68,13 +54,7 @@ fn header_frames() -> impl Strategy<Value = Vec<Frame>> {
         );
         let promise = (stream_id(), padding()).prop_map(move |(promised, padding)| {
             let fragment = Bytes::new();
-            Frame::PushPromise {
-                stream,
-                promised,
-                fragment,
-                padding,
-                end_headers: false,
-            }
+            Frame::PushPromise { stream, promised, fragment, padding, end_headers: false }
         });
         prop_oneof![headers, promise]
     });
@@ -84,16 +64,8 @@ fn header_frames() -> impl Strategy<Value = Vec<Frame>> {
         cuts.push(BLOCK.len());
         let stream = opening.stream();
         let last = cuts.len() - 1;
-        if let Frame::Headers {
-            fragment,
-            end_headers,
-            ..
-        }
-        | Frame::PushPromise {
-            fragment,
-            end_headers,
-            ..
-        } = &mut opening
+        if let Frame::Headers { fragment, end_headers, .. }
+        | Frame::PushPromise { fragment, end_headers, .. } = &mut opening
         {
             *fragment = Bytes::from_static(&BLOCK[..cuts[0]]);
             *end_headers = last == 0;
@@ -101,11 +73,7 @@ fn header_frames() -> impl Strategy<Value = Vec<Frame>> {
         let mut frames = vec![opening];
         for (index, ends) in cuts.windows(2).enumerate() {
             let fragment = Bytes::from_static(&BLOCK[ends[0]..ends[1]]);
-            frames.push(Frame::Continuation {
-                stream,
-                fragment,
-                end_headers: index + 1 == last,
-            });
+            frames.push(Frame::Continuation { stream, fragment, end_headers: index + 1 == last });
         }
         frames
     })
@@ -113,35 +81,22 @@ fn header_frames() -> impl Strategy<Value = Vec<Frame>> {
 
 /// Legal frames that may follow each other: one, or a header block's.
 pub(crate) fn legal_frames() -> impl Strategy<Value = Vec<Frame>> {
-    let data = (stream_id(), octets(600), padding(), any::<bool>()).prop_map(
-        |(stream, data, padding, end_stream)| Frame::Data {
-            stream,
-            data,
-            padding,
-            end_stream,
-        },
-    );
+    let data = (stream_id(), octets(600), padding(), any::<bool>())
+        .prop_map(|(stream, data, padding, end_stream)| Frame::Data { stream, data, padding, end_stream });
     let priority = stream_id().prop_flat_map(|stream| {
         priority(stream).prop_map(move |priority| Frame::Priority { stream, priority })
     });
-    let reset = (stream_id(), any::<u32>()).prop_map(|(stream, code)| Frame::RstStream {
-        stream,
-        code: code.into(),
-    });
+    let reset =
+        (stream_id(), any::<u32>()).prop_map(|(stream, code)| Frame::RstStream { stream, code: code.into() });
     let go_away = (0_u32..1 << 31, any::<u32>(), octets(40)).prop_map(|(last, code, debug)| {
         let last_stream = StreamId::new(last).unwrap();
-        Frame::GoAway {
-            last_stream,
-            code: code.into(),
-            debug,
-        }
+        Frame::GoAway { last_stream, code: code.into(), debug }
     });
     let window = (0_u32..4, 1_u32..1 << 31).prop_map(|(stream, increment)| Frame::WindowUpdate {
         stream: StreamId::new(stream).unwrap(),
         increment: Increment::new(increment).unwrap(),
     });
-    let ping =
-        (any::<bool>(), any::<[u8; 8]>()).prop_map(|(ack, opaque)| Frame::Ping { ack, opaque });
+    let ping = (any::<bool>(), any::<[u8; 8]>()).prop_map(|(ack, opaque)| Frame::Ping { ack, opaque });
     prop_oneof![
         prop_oneof![
             data,
@@ -159,20 +114,15 @@ pub(crate) fn legal_frames() -> impl Strategy<Value = Vec<Frame>> {
 }
 
 pub(crate) fn raw_frame() -> impl Strategy<Value = RawFrame> {
-    (
-        any::<u8>(),
-        any::<u8>(),
-        any::<bool>(),
-        0_u32..1 << 31,
-        octets(64),
-    )
-        .prop_map(|(kind, flags, reserved, stream, payload)| RawFrame {
+    (any::<u8>(), any::<u8>(), any::<bool>(), 0_u32..1 << 31, octets(64)).prop_map(
+        |(kind, flags, reserved, stream, payload)| RawFrame {
             kind: kind.into(),
             flags,
             reserved,
             stream: StreamId::new(stream).unwrap(),
             payload: Payload::new(payload).unwrap(),
-        })
+        },
+    )
 }
 
 /// Frames of assigned types that are mostly broken, in the ways that matter: few streams, short
@@ -191,116 +141,54 @@ pub(crate) fn careless_frame() -> impl Strategy<Value = RawFrame> {
     });
     let settings = vec(setting, 0..3).prop_map(|values| values.concat());
     let fixed = (0_usize..10).prop_map(|length| vec![0; length]);
-    (
-        0_u8..11,
-        any::<u8>(),
-        any::<bool>(),
-        0_u32..4,
-        prop_oneof![payload, settings, fixed],
-    )
-        .prop_map(|(kind, flags, reserved, stream, payload)| RawFrame {
+    (0_u8..11, any::<u8>(), any::<bool>(), 0_u32..4, prop_oneof![payload, settings, fixed]).prop_map(
+        |(kind, flags, reserved, stream, payload)| RawFrame {
             kind: kind.into(),
             flags,
             reserved,
             stream: StreamId::new(stream).unwrap(),
             payload: Payload::new(payload).unwrap(),
-        })
+        },
+    )
 }
 
 /// How to make a frame of h2's, which can't be cloned. h2 writes neither PRIORITY nor padding.
 #[derive(Clone, Debug)]
 pub(crate) enum Recipe {
-    Data {
-        stream: u32,
-        data: Bytes,
-        end_stream: bool,
-    },
-    Headers {
-        stream: u32,
-        end_stream: bool,
-        values: Vec<Vec<u8>>,
-    },
-    PushPromise {
-        stream: u32,
-        promised: u32,
-        values: Vec<Vec<u8>>,
-    },
-    RstStream {
-        stream: u32,
-        code: u32,
-    },
-    Settings {
-        table: Option<u32>,
-        push: bool,
-        streams: Option<u32>,
-        window: u32,
-        frame: u32,
-    },
+    Data { stream: u32, data: Bytes, end_stream: bool },
+    Headers { stream: u32, end_stream: bool, values: Vec<Vec<u8>> },
+    PushPromise { stream: u32, promised: u32, values: Vec<Vec<u8>> },
+    RstStream { stream: u32, code: u32 },
+    Settings { table: Option<u32>, push: bool, streams: Option<u32>, window: u32, frame: u32 },
     SettingsAck,
-    Ping {
-        ack: bool,
-        opaque: [u8; 8],
-    },
-    GoAway {
-        last_stream: u32,
-        code: u32,
-        debug: Bytes,
-    },
-    WindowUpdate {
-        stream: u32,
-        increment: u32,
-    },
+    Ping { ack: bool, opaque: [u8; 8] },
+    GoAway { last_stream: u32, code: u32, debug: Bytes },
+    WindowUpdate { stream: u32, increment: u32 },
 }
 
 impl Recipe {
     pub(crate) fn frame(&self) -> theirs::Frame<Bytes> {
         match self.clone() {
-            Recipe::Data {
-                stream,
-                data,
-                end_stream,
-            } => {
+            Recipe::Data { stream, data, end_stream } => {
                 let mut frame = theirs::Data::new(stream.into(), data);
                 frame.set_end_stream(end_stream);
                 frame.into()
             }
-            Recipe::Headers {
-                stream,
-                end_stream,
-                values,
-            } => {
-                let pseudo = theirs::Pseudo {
-                    method: Some(Method::GET),
-                    ..Default::default()
-                };
+            Recipe::Headers { stream, end_stream, values } => {
+                let pseudo = theirs::Pseudo { method: Some(Method::GET), ..Default::default() };
                 let mut frame = theirs::Headers::new(stream.into(), pseudo, fields(&values));
                 if end_stream {
                     frame.set_end_stream();
                 }
                 frame.into()
             }
-            Recipe::PushPromise {
-                stream,
-                promised,
-                values,
-            } => {
-                let pseudo = theirs::Pseudo {
-                    method: Some(Method::GET),
-                    ..Default::default()
-                };
+            Recipe::PushPromise { stream, promised, values } => {
+                let pseudo = theirs::Pseudo { method: Some(Method::GET), ..Default::default() };
                 let (stream, promised) = (stream.into(), promised.into());
                 theirs::PushPromise::new(stream, promised, pseudo, fields(&values)).into()
             }
-            Recipe::RstStream { stream, code } => {
-                theirs::Reset::new(stream.into(), code.into()).into()
-            }
-            Recipe::Settings {
-                table,
-                push,
-                streams,
-                window,
-                frame: largest,
-            } => {
+            Recipe::RstStream { stream, code } => theirs::Reset::new(stream.into(), code.into()).into(),
+            Recipe::Settings { table, push, streams, window, frame: largest } => {
                 let mut frame = theirs::Settings::default();
                 frame.set_header_table_size(table);
                 frame.set_enable_push(push);
@@ -312,11 +200,9 @@ impl Recipe {
             Recipe::SettingsAck => theirs::Settings::ack().into(),
             Recipe::Ping { ack: false, opaque } => theirs::Ping::new(opaque).into(),
             Recipe::Ping { ack: true, opaque } => theirs::Ping::pong(opaque).into(),
-            Recipe::GoAway {
-                last_stream,
-                code,
-                debug,
-            } => theirs::GoAway::with_debug_data(last_stream.into(), code.into(), debug).into(),
+            Recipe::GoAway { last_stream, code, debug } => {
+                theirs::GoAway::with_debug_data(last_stream.into(), code.into(), debug).into()
+            }
             Recipe::WindowUpdate { stream, increment } => {
                 theirs::WindowUpdate::new(stream.into(), increment).into()
             }
@@ -344,20 +230,10 @@ pub(crate) fn recipe() -> impl Strategy<Value = Recipe> {
     // Some header blocks are longer than a frame, and go on in CONTINUATIONs.
     let values = || vec(vec(b'a'..=b'z', 0..6_000), 0..8);
     prop_oneof![
-        (stream(), octets(16_384), any::<bool>()).prop_map(|(stream, data, end_stream)| {
-            Recipe::Data {
-                stream,
-                data,
-                end_stream,
-            }
-        }),
-        (stream(), any::<bool>(), values()).prop_map(|(stream, end_stream, values)| {
-            Recipe::Headers {
-                stream,
-                end_stream,
-                values,
-            }
-        }),
+        (stream(), octets(16_384), any::<bool>())
+            .prop_map(|(stream, data, end_stream)| { Recipe::Data { stream, data, end_stream } }),
+        (stream(), any::<bool>(), values())
+            .prop_map(|(stream, end_stream, values)| { Recipe::Headers { stream, end_stream, values } }),
         (stream(), stream(), values()).prop_map(|(stream, promised, values)| Recipe::PushPromise {
             stream,
             promised,
@@ -373,14 +249,8 @@ pub(crate) fn recipe() -> impl Strategy<Value = Recipe> {
         }),
         Just(Recipe::SettingsAck),
         (any::<bool>(), any::<[u8; 8]>()).prop_map(|(ack, opaque)| Recipe::Ping { ack, opaque }),
-        (0_u32..1 << 31, any::<u32>(), octets(100)).prop_map(|(last_stream, code, debug)| {
-            Recipe::GoAway {
-                last_stream,
-                code,
-                debug,
-            }
-        }),
-        (0_u32..4, 1_u32..1 << 31)
-            .prop_map(|(stream, increment)| Recipe::WindowUpdate { stream, increment }),
+        (0_u32..1 << 31, any::<u32>(), octets(100))
+            .prop_map(|(last_stream, code, debug)| { Recipe::GoAway { last_stream, code, debug } }),
+        (0_u32..4, 1_u32..1 << 31).prop_map(|(stream, increment)| Recipe::WindowUpdate { stream, increment }),
     ]
 }

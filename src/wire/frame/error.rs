@@ -96,9 +96,7 @@ impl FrameError {
     /// The code that the RFC prescribes for GOAWAY or RST_STREAM.
     pub fn code(&self) -> ErrorCode {
         match self {
-            FrameError::WrongLength { .. } | FrameError::AckWithValues { .. } => {
-                ErrorCode::FrameSizeError
-            }
+            FrameError::WrongLength { .. } | FrameError::AckWithValues { .. } => ErrorCode::FrameSizeError,
             FrameError::InvalidSetting(setting) if setting.id == SettingId::InitialWindowSize => {
                 ErrorCode::FlowControlError
             }
@@ -115,15 +113,9 @@ impl FrameError {
     /// What the RFC lets survive.
     pub fn scope(&self) -> Scope {
         match *self {
-            FrameError::WrongLength {
-                kind: FrameKind::Priority,
-                stream,
-                ..
-            }
+            FrameError::WrongLength { kind: FrameKind::Priority, stream, .. }
             | FrameError::DependsOnItself { stream, .. } => Scope::Stream(stream),
-            FrameError::ZeroIncrement { stream } if !stream.is_connection() => {
-                Scope::Stream(stream)
-            }
+            FrameError::ZeroIncrement { stream } if !stream.is_connection() => Scope::Stream(stream),
             _ => Scope::Connection,
         }
     }
@@ -132,23 +124,11 @@ impl FrameError {
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FrameError::WrongLength {
-                kind,
-                length,
-                needed,
-                ..
-            } => {
+            FrameError::WrongLength { kind, length, needed, .. } => {
                 write!(f, "{kind} payload of {length} octets, needs {needed}")
             }
-            FrameError::PaddingTooLong {
-                kind,
-                padding,
-                room,
-            } => {
-                write!(
-                    f,
-                    "{kind} announces {padding} octets of padding where {room} are left"
-                )
+            FrameError::PaddingTooLong { kind, padding, room } => {
+                write!(f, "{kind} announces {padding} octets of padding where {room} are left")
             }
             FrameError::OnConnection { kind } => write!(f, "{kind} on stream 0"),
             FrameError::OnStream { kind, stream } => {

@@ -41,11 +41,7 @@ impl Increment {
 
     /// That many octets; `None` above 2^31-1.
     pub const fn new(octets: u32) -> Option<Increment> {
-        if octets <= Self::MAX.0 {
-            Some(Increment(octets))
-        } else {
-            None
-        }
+        if octets <= Self::MAX.0 { Some(Increment(octets)) } else { None }
     }
 
     /// The low 31 bits; the one above them is reserved.
@@ -67,11 +63,7 @@ impl Priority {
     /// The caller has seen to it that [`Priority::LENGTH`] octets are there.
     pub(super) fn read(payload: &mut Bytes) -> Priority {
         let (exclusive, dependency) = StreamId::from_word(payload.get_u32());
-        Priority {
-            exclusive,
-            dependency,
-            weight: payload.get_u8(),
-        }
+        Priority { exclusive, dependency, weight: payload.get_u8() }
     }
 
     pub(super) fn to_octets(self) -> [u8; Self::LENGTH] {
@@ -86,10 +78,7 @@ impl Setting {
 
     /// The caller has seen to it that [`Setting::LENGTH`] octets are there.
     pub(super) fn read(payload: &mut Bytes) -> Setting {
-        Setting {
-            id: payload.get_u16().into(),
-            value: payload.get_u32(),
-        }
+        Setting { id: payload.get_u16().into(), value: payload.get_u32() }
     }
 
     pub(super) fn write(self, out: &mut Vec<u8>) {
@@ -101,9 +90,9 @@ impl Setting {
     /// section 2.1). Anything goes for a setting that is not known.
     pub fn is_allowed(self) -> bool {
         match self.id {
-            SettingId::EnablePush
-            | SettingId::EnableConnectProtocol
-            | SettingId::NoRfc7540Priorities => self.value <= 1,
+            SettingId::EnablePush | SettingId::EnableConnectProtocol | SettingId::NoRfc7540Priorities => {
+                self.value <= 1
+            }
             SettingId::InitialWindowSize => self.value < 1 << 31,
             SettingId::MaxFrameSize => (1 << 14..1 << 24).contains(&self.value),
             SettingId::HeaderTableSize
@@ -130,29 +119,11 @@ mod tests {
             (MaxFrameSize, 16_777_215, 16_777_216),
         ];
         for (id, allowed, refused) in edges {
-            assert!(
-                Setting { id, value: allowed }.is_allowed(),
-                "{id} {allowed}"
-            );
-            assert!(
-                !Setting { id, value: refused }.is_allowed(),
-                "{id} {refused}"
-            );
+            assert!(Setting { id, value: allowed }.is_allowed(), "{id} {allowed}");
+            assert!(!Setting { id, value: refused }.is_allowed(), "{id} {refused}");
         }
-        for id in [
-            HeaderTableSize,
-            MaxConcurrentStreams,
-            MaxHeaderListSize,
-            Unknown(0x0a0a),
-        ] {
-            assert!(
-                Setting {
-                    id,
-                    value: u32::MAX
-                }
-                .is_allowed(),
-                "{id}"
-            );
+        for id in [HeaderTableSize, MaxConcurrentStreams, MaxHeaderListSize, Unknown(0x0a0a)] {
+            assert!(Setting { id, value: u32::MAX }.is_allowed(), "{id}");
         }
     }
 

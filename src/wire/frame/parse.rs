@@ -10,8 +10,7 @@
 use bytes::{Buf, Bytes};
 
 use super::{
-    Frame, FrameError, FrameKind, Increment, NeededLength, Priority, RawFrame, Setting, StreamId,
-    flags,
+    Frame, FrameError, FrameKind, Increment, NeededLength, Priority, RawFrame, Setting, StreamId, flags,
 };
 
 impl RawFrame {
@@ -28,12 +27,7 @@ impl RawFrame {
                 self.on_stream()?;
                 let padding = self.pad_length(&mut payload, 0)?;
                 self.strip_padding(&mut payload, padding)?;
-                Ok(Frame::Data {
-                    stream,
-                    data: payload,
-                    padding,
-                    end_stream: self.end_stream(),
-                })
+                Ok(Frame::Data { stream, data: payload, padding, end_stream: self.end_stream() })
             }
             FrameKind::Headers => {
                 self.on_stream()?;
@@ -62,18 +56,13 @@ impl RawFrame {
             FrameKind::RstStream => {
                 self.on_stream()?;
                 self.length(NeededLength::Exactly(4))?;
-                Ok(Frame::RstStream {
-                    stream,
-                    code: payload.get_u32().into(),
-                })
+                Ok(Frame::RstStream { stream, code: payload.get_u32().into() })
             }
             FrameKind::Settings => {
                 self.on_connection()?;
                 if self.has(flags::ACK) {
                     if !payload.is_empty() {
-                        return Err(FrameError::AckWithValues {
-                            length: payload.len(),
-                        });
+                        return Err(FrameError::AckWithValues { length: payload.len() });
                     }
                     return Ok(Frame::SettingsAck);
                 }
@@ -89,34 +78,21 @@ impl RawFrame {
                 }
                 self.strip_padding(&mut payload, padding)?;
                 let end_headers = self.has(flags::END_HEADERS);
-                Ok(Frame::PushPromise {
-                    stream,
-                    promised,
-                    fragment: payload,
-                    padding,
-                    end_headers,
-                })
+                Ok(Frame::PushPromise { stream, promised, fragment: payload, padding, end_headers })
             }
             FrameKind::Ping => {
                 self.on_connection()?;
                 self.length(NeededLength::Exactly(8))?;
                 let mut opaque = [0; 8];
                 payload.copy_to_slice(&mut opaque);
-                Ok(Frame::Ping {
-                    ack: self.has(flags::ACK),
-                    opaque,
-                })
+                Ok(Frame::Ping { ack: self.has(flags::ACK), opaque })
             }
             FrameKind::GoAway => {
                 self.on_connection()?;
                 self.length(NeededLength::AtLeast(8))?;
                 let (_, last_stream) = StreamId::from_word(payload.get_u32());
                 let code = payload.get_u32().into();
-                Ok(Frame::GoAway {
-                    last_stream,
-                    code,
-                    debug: payload,
-                })
+                Ok(Frame::GoAway { last_stream, code, debug: payload })
             }
             FrameKind::WindowUpdate => {
                 self.length(NeededLength::Exactly(4))?;
@@ -129,11 +105,7 @@ impl RawFrame {
             FrameKind::Continuation => {
                 self.on_stream()?;
                 let end_headers = self.has(flags::END_HEADERS);
-                Ok(Frame::Continuation {
-                    stream,
-                    fragment: payload,
-                    end_headers,
-                })
+                Ok(Frame::Continuation { stream, fragment: payload, end_headers })
             }
             FrameKind::Unknown(_) => Ok(Frame::Unknown(self.clone())),
         }
@@ -156,10 +128,7 @@ impl RawFrame {
 
     fn on_connection(&self) -> Result<(), FrameError> {
         if !self.stream.is_connection() {
-            return Err(FrameError::OnStream {
-                kind: self.kind,
-                stream: self.stream,
-            });
+            return Err(FrameError::OnStream { kind: self.kind, stream: self.stream });
         }
         Ok(())
     }
@@ -174,12 +143,7 @@ impl RawFrame {
         if fits {
             return Ok(());
         }
-        Err(FrameError::WrongLength {
-            kind: self.kind,
-            stream: self.stream,
-            length,
-            needed,
-        })
+        Err(FrameError::WrongLength { kind: self.kind, stream: self.stream, length, needed })
     }
 
     /// Reads the Pad Length field, if there is one, having seen to it that it and `fixed` more
@@ -196,11 +160,7 @@ impl RawFrame {
         match room.checked_sub(padding.into()) {
             Some(length) => rest.truncate(length),
             None => {
-                return Err(FrameError::PaddingTooLong {
-                    kind: self.kind,
-                    padding,
-                    room,
-                });
+                return Err(FrameError::PaddingTooLong { kind: self.kind, padding, room });
             }
         }
         Ok(())
@@ -209,10 +169,7 @@ impl RawFrame {
     fn not_on_itself(&self, priority: Option<Priority>) -> Result<(), FrameError> {
         match priority {
             Some(priority) if priority.dependency == self.stream => {
-                Err(FrameError::DependsOnItself {
-                    stream: self.stream,
-                    priority,
-                })
+                Err(FrameError::DependsOnItself { stream: self.stream, priority })
             }
             _ => Ok(()),
         }
@@ -236,12 +193,7 @@ mod tests {
     use super::*;
     use crate::wire::frame::{ErrorCode, Payload, Scope};
 
-    fn parse(
-        kind: u8,
-        flags: u8,
-        stream: u32,
-        payload: &'static [u8],
-    ) -> Result<Frame, FrameError> {
+    fn parse(kind: u8, flags: u8, stream: u32, payload: &'static [u8]) -> Result<Frame, FrameError> {
         RawFrame {
             kind: kind.into(),
             flags,
@@ -257,98 +209,29 @@ mod tests {
         let cases: [(u8, u8, u32, &'static [u8], &str); 22] = [
             (0, 0, 0, b"x", "DATA on stream 0"),
             (0, 8, 1, b"", "DATA payload of 0 octets, needs at least 1"),
-            (
-                0,
-                8,
-                1,
-                b"\x03ab",
-                "DATA announces 3 octets of padding where 2 are left",
-            ),
+            (0, 8, 1, b"\x03ab", "DATA announces 3 octets of padding where 2 are left"),
             (1, 4, 0, b"\x82", "HEADERS on stream 0"),
-            (
-                1,
-                0x28,
-                1,
-                b"\0\0\0\0\0",
-                "HEADERS payload of 5 octets, needs at least 6",
-            ),
-            (
-                1,
-                0x28,
-                1,
-                b"\x01\0\0\0\0\0",
-                "HEADERS announces 1 octets of padding where 0 are left",
-            ),
+            (1, 0x28, 1, b"\0\0\0\0\0", "HEADERS payload of 5 octets, needs at least 6"),
+            (1, 0x28, 1, b"\x01\0\0\0\0\0", "HEADERS announces 1 octets of padding where 0 are left"),
             (1, 0x20, 5, b"\x80\0\0\x05\0", "stream 5 depends on itself"),
             (2, 0, 0, b"\0\0\0\x01\0", "PRIORITY on stream 0"),
-            (
-                2,
-                0,
-                3,
-                b"\0\0\0\x01",
-                "PRIORITY payload of 4 octets, needs 5",
-            ),
+            (2, 0, 3, b"\0\0\0\x01", "PRIORITY payload of 4 octets, needs 5"),
             (3, 0, 0, b"\0\0\0\x08", "RST_STREAM on stream 0"),
-            (
-                3,
-                0,
-                1,
-                b"\0\0\0\x08\0",
-                "RST_STREAM payload of 5 octets, needs 4",
-            ),
+            (3, 0, 1, b"\0\0\0\x08\0", "RST_STREAM payload of 5 octets, needs 4"),
             (4, 0, 1, b"", "SETTINGS on stream 1, belongs on stream 0"),
-            (
-                4,
-                1,
-                0,
-                b"\0\x02\0\0\0\0",
-                "SETTINGS ACK with a payload of 6 octets",
-            ),
-            (
-                4,
-                0,
-                0,
-                b"\0\x02\0\0\0",
-                "SETTINGS payload of 5 octets, needs a multiple of 6",
-            ),
+            (4, 1, 0, b"\0\x02\0\0\0\0", "SETTINGS ACK with a payload of 6 octets"),
+            (4, 0, 0, b"\0\x02\0\0\0", "SETTINGS payload of 5 octets, needs a multiple of 6"),
             (4, 0, 0, b"\0\x05\0\0\0\0", "MAX_FRAME_SIZE may not be 0"),
-            (
-                5,
-                4,
-                1,
-                b"\0\0\0",
-                "PUSH_PROMISE payload of 3 octets, needs at least 4",
-            ),
-            (
-                5,
-                4,
-                1,
-                b"\x80\0\0\0",
-                "PUSH_PROMISE on stream 1 promises stream 0",
-            ),
+            (5, 4, 1, b"\0\0\0", "PUSH_PROMISE payload of 3 octets, needs at least 4"),
+            (5, 4, 1, b"\x80\0\0\0", "PUSH_PROMISE on stream 1 promises stream 0"),
             (6, 0, 0, b"sevenfo", "PING payload of 7 octets, needs 8"),
-            (
-                7,
-                0,
-                0,
-                b"sevenfo",
-                "GOAWAY payload of 7 octets, needs at least 8",
-            ),
-            (
-                8,
-                0,
-                1,
-                b"\0\0\x01",
-                "WINDOW_UPDATE payload of 3 octets, needs 4",
-            ),
+            (7, 0, 0, b"sevenfo", "GOAWAY payload of 7 octets, needs at least 8"),
+            (8, 0, 1, b"\0\0\x01", "WINDOW_UPDATE payload of 3 octets, needs 4"),
             (8, 0, 0, b"\x80\0\0\0", "WINDOW_UPDATE of 0 on stream 0"),
             (9, 0, 0, b"", "CONTINUATION on stream 0"),
         ];
         for (kind, flags, stream, payload, expected) in cases {
-            assert_eq!(
-                parse(kind, flags, stream, payload).unwrap_err().to_string(),
-                expected
-            );
+            assert_eq!(parse(kind, flags, stream, payload).unwrap_err().to_string(), expected);
         }
     }
 
@@ -360,27 +243,15 @@ mod tests {
         };
         let three = Scope::Stream(StreamId::new(3).unwrap());
         assert_eq!(fault(2, 3, b""), (ErrorCode::FrameSizeError, three));
-        assert_eq!(
-            fault(2, 3, b"\0\0\0\x03\0"),
-            (ErrorCode::ProtocolError, three)
-        );
+        assert_eq!(fault(2, 3, b"\0\0\0\x03\0"), (ErrorCode::ProtocolError, three));
         assert_eq!(fault(8, 3, b"\0\0\0\0"), (ErrorCode::ProtocolError, three));
         let connection = Scope::Connection;
-        assert_eq!(
-            fault(8, 0, b"\0\0\0\0"),
-            (ErrorCode::ProtocolError, connection)
-        );
+        assert_eq!(fault(8, 0, b"\0\0\0\0"), (ErrorCode::ProtocolError, connection));
         assert_eq!(fault(8, 3, b"\0"), (ErrorCode::FrameSizeError, connection));
         assert_eq!(fault(2, 0, b""), (ErrorCode::ProtocolError, connection));
         let window: &[u8] = b"\0\x04\x80\0\0\0";
-        assert_eq!(
-            fault(4, 0, window),
-            (ErrorCode::FlowControlError, connection)
-        );
-        assert_eq!(
-            fault(4, 0, b"\0\x02\0\0\0\x02"),
-            (ErrorCode::ProtocolError, connection)
-        );
+        assert_eq!(fault(4, 0, window), (ErrorCode::FlowControlError, connection));
+        assert_eq!(fault(4, 0, b"\0\x02\0\0\0\x02"), (ErrorCode::ProtocolError, connection));
     }
 
     #[test]

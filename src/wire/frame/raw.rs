@@ -25,11 +25,7 @@ impl StreamId {
 
     /// The stream of that number; `None` above 2^31-1.
     pub const fn new(number: u32) -> Option<StreamId> {
-        if number <= Self::MAX.0 {
-            Some(StreamId(number))
-        } else {
-            None
-        }
+        if number <= Self::MAX.0 { Some(StreamId(number)) } else { None }
     }
 
     /// Whether this is stream 0.
@@ -78,9 +74,7 @@ impl Payload {
     pub fn new(octets: impl Into<Bytes>) -> Result<Payload, PayloadTooLong> {
         let octets = octets.into();
         if octets.len() > Self::MAX_LENGTH {
-            return Err(PayloadTooLong {
-                length: octets.len(),
-            });
+            return Err(PayloadTooLong { length: octets.len() });
         }
         Ok(Payload(octets))
     }
@@ -110,10 +104,7 @@ impl fmt::Display for PayloadTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { length } = self;
         let most = Payload::MAX_LENGTH;
-        write!(
-            f,
-            "a payload of {length} octets does not fit into one frame, which holds {most}"
-        )
+        write!(f, "a payload of {length} octets does not fit into one frame, which holds {most}")
     }
 }
 

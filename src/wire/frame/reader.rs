@@ -21,7 +21,7 @@ use super::raw::{FrameHeader, RawFrame};
 use super::{ErrorCode, FrameKind, HEADER_LENGTH};
 
 /// Reads frames from the octets of one direction of a connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FrameReader {
     max_frame_size: u32,
     offset: u64,
@@ -36,13 +36,7 @@ impl FrameReader {
     /// A reader at the beginning of a stream that refuses payloads above `max_frame_size` octets:
     /// what the receiver's SETTINGS_MAX_FRAME_SIZE allows. Above 2^24-1 nothing is refused.
     pub fn new(max_frame_size: u32) -> FrameReader {
-        FrameReader {
-            max_frame_size,
-            offset: 0,
-            buffered: 0,
-            pieces: VecDeque::new(),
-            tail: BytesMut::new(),
-        }
+        FrameReader { max_frame_size, offset: 0, buffered: 0, pieces: VecDeque::new(), tail: BytesMut::new() }
     }
 
     /// Changes the limit for all frames not yet taken.
@@ -94,9 +88,7 @@ impl FrameReader {
         match self.header() {
             Err(_) => 0,
             Ok(None) => HEADER_LENGTH - self.buffered,
-            Ok(Some(header)) => {
-                (HEADER_LENGTH + header.length as usize).saturating_sub(self.buffered)
-            }
+            Ok(Some(header)) => (HEADER_LENGTH + header.length as usize).saturating_sub(self.buffered),
         }
     }
 
@@ -121,11 +113,7 @@ impl FrameReader {
         };
         let header = FrameHeader::from_octets(&octets);
         if header.length > self.max_frame_size {
-            return Err(FrameTooLarge {
-                header: octets,
-                limit: self.max_frame_size,
-                offset: self.offset,
-            });
+            return Err(FrameTooLarge { header: octets, limit: self.max_frame_size, offset: self.offset });
         }
         Ok(Some(header))
     }
@@ -213,15 +201,9 @@ impl fmt::Display for FrameTooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { limit, offset, .. } = self;
         let length = self.length();
-        write!(
-            f,
-            "frame at offset {offset} announces {length} octets, the limit is {limit}"
-        )?;
+        write!(f, "frame at offset {offset} announces {length} octets, the limit is {limit}")?;
         if self.reads_as_http1() {
-            write!(
-                f,
-                "; its header reads as the beginning of an HTTP/1.1 response"
-            )?;
+            write!(f, "; its header reads as the beginning of an HTTP/1.1 response")?;
         }
         Ok(())
     }
@@ -300,10 +282,7 @@ mod tests {
             "frame at offset 0 announces 4740180 octets, the limit is 16384; its header reads as \
              the beginning of an HTTP/1.1 response"
         );
-        assert_eq!(
-            (error.length(), error.kind()),
-            (0x48_54_54, FrameKind::Unknown(b'P'))
-        );
+        assert_eq!((error.length(), error.kind()), (0x48_54_54, FrameKind::Unknown(b'P')));
         assert_eq!(strict.next_frame(), Err(error));
         assert_eq!(strict.needed(), 0);
 

@@ -155,10 +155,7 @@ mod tests {
         }
         for number in 0..=u16::MAX {
             assert_eq!(u16::from(SettingId::from(number)), number);
-            assert_eq!(
-                u32::from(ErrorCode::from(u32::from(number))),
-                u32::from(number)
-            );
+            assert_eq!(u32::from(ErrorCode::from(u32::from(number))), u32::from(number));
         }
     }
 

@@ -163,28 +163,18 @@ impl Frame {
     fn flags(&self) -> u8 {
         let bit = |set: bool, flag: u8| if set { flag } else { 0 };
         match self {
-            Frame::Data {
-                padding,
-                end_stream,
-                ..
-            } => bit(*end_stream, flags::END_STREAM) | bit(padding.is_some(), flags::PADDED),
-            Frame::Headers {
-                priority,
-                padding,
-                end_stream,
-                end_headers,
-                ..
-            } => {
+            Frame::Data { padding, end_stream, .. } => {
+                bit(*end_stream, flags::END_STREAM) | bit(padding.is_some(), flags::PADDED)
+            }
+            Frame::Headers { priority, padding, end_stream, end_headers, .. } => {
                 bit(*end_stream, flags::END_STREAM)
                     | bit(*end_headers, flags::END_HEADERS)
                     | bit(padding.is_some(), flags::PADDED)
                     | bit(priority.is_some(), flags::PRIORITY)
             }
-            Frame::PushPromise {
-                padding,
-                end_headers,
-                ..
-            } => bit(*end_headers, flags::END_HEADERS) | bit(padding.is_some(), flags::PADDED),
+            Frame::PushPromise { padding, end_headers, .. } => {
+                bit(*end_headers, flags::END_HEADERS) | bit(padding.is_some(), flags::PADDED)
+            }
             Frame::Continuation { end_headers, .. } => bit(*end_headers, flags::END_HEADERS),
             Frame::Ping { ack, .. } => bit(*ack, flags::ACK),
             Frame::SettingsAck => flags::ACK,
@@ -200,40 +190,16 @@ impl Frame {
     fn payload(&self) -> Bytes {
         let mut out = Vec::new();
         match self {
-            Frame::Data {
-                data,
-                padding: None,
-                ..
-            } => return data.clone(),
+            Frame::Data { data, padding: None, .. } => return data.clone(),
             Frame::Data { data, padding, .. } => padded(&mut out, *padding, &[], data),
-            Frame::Headers {
-                fragment,
-                priority: None,
-                padding: None,
-                ..
-            }
+            Frame::Headers { fragment, priority: None, padding: None, .. }
             | Frame::Continuation { fragment, .. } => return fragment.clone(),
-            Frame::Headers {
-                fragment,
-                priority,
-                padding,
-                ..
-            } => match priority {
+            Frame::Headers { fragment, priority, padding, .. } => match priority {
                 Some(priority) => padded(&mut out, *padding, &priority.to_octets(), fragment),
                 None => padded(&mut out, *padding, &[], fragment),
             },
-            Frame::PushPromise {
-                promised,
-                fragment,
-                padding,
-                ..
-            } => {
-                padded(
-                    &mut out,
-                    *padding,
-                    &promised.to_word(false).to_be_bytes(),
-                    fragment,
-                );
+            Frame::PushPromise { promised, fragment, padding, .. } => {
+                padded(&mut out, *padding, &promised.to_word(false).to_be_bytes(), fragment);
             }
             Frame::Priority { priority, .. } => out.put_slice(&priority.to_octets()),
             Frame::RstStream { code, .. } => out.put_u32((*code).into()),
@@ -243,11 +209,7 @@ impl Frame {
             }
             Frame::SettingsAck => {}
             Frame::Ping { opaque, .. } => out.put_slice(opaque),
-            Frame::GoAway {
-                last_stream,
-                code,
-                debug,
-            } => {
+            Frame::GoAway { last_stream, code, debug } => {
                 out.put_u32(last_stream.to_word(false));
                 out.put_u32((*code).into());
                 out.put_slice(debug);
@@ -296,52 +258,31 @@ mod tests {
         let frame = Frame::Headers {
             stream: stream(3),
             fragment: Bytes::from_static(b"\x82"),
-            priority: Some(Priority {
-                exclusive: true,
-                dependency: stream(1),
-                weight: 15,
-            }),
+            priority: Some(Priority { exclusive: true, dependency: stream(1), weight: 15 }),
             padding: Some(2),
             end_stream: true,
             end_headers: true,
         };
         let mut out = Vec::new();
         frame.encode(&mut out).unwrap();
-        assert_eq!(
-            out,
-            b"\0\0\x09\x01\x2d\0\0\0\x03\x02\x80\0\0\x01\x0f\x82\0\0"
-        );
+        assert_eq!(out, b"\0\0\x09\x01\x2d\0\0\0\x03\x02\x80\0\0\x01\x0f\x82\0\0");
     }
 
     #[test]
     fn settings_and_their_acknowledgement() {
-        let values = vec![Setting {
-            id: SettingId::MaxFrameSize,
-            value: 16_384,
-        }];
+        let values = vec![Setting { id: SettingId::MaxFrameSize, value: 16_384 }];
         let mut out = Vec::new();
         Frame::Settings(values).encode(&mut out).unwrap();
         Frame::SettingsAck.encode(&mut out).unwrap();
-        assert_eq!(
-            out,
-            b"\0\0\x06\x04\0\0\0\0\0\0\x05\0\0\x40\0\0\0\0\x04\x01\0\0\0\0"
-        );
+        assert_eq!(out, b"\0\0\x06\x04\0\0\0\0\0\0\x05\0\0\x40\0\0\0\0\x04\x01\0\0\0\0");
     }
 
     #[test]
     fn padding_can_push_a_frame_beyond_its_limit() {
         let data = Bytes::from(vec![0; Payload::MAX_LENGTH]);
-        let frame = Frame::Data {
-            stream: stream(1),
-            data,
-            padding: Some(0),
-            end_stream: false,
-        };
+        let frame = Frame::Data { stream: stream(1), data, padding: Some(0), end_stream: false };
         let mut out = Vec::new();
-        assert_eq!(
-            frame.encode(&mut out),
-            Err(PayloadTooLong { length: 1 << 24 })
-        );
+        assert_eq!(frame.encode(&mut out), Err(PayloadTooLong { length: 1 << 24 }));
         assert!(out.is_empty());
     }
 

@@ -13,9 +13,7 @@ use std::ops::ControlFlow;
 use bytes::{Bytes, BytesMut};
 
 use super::table::{Entry, Table};
-use super::{
-    Block, Field, HpackError, Indexing, NameForm, NonZeroU32, Representation, huffman, integer,
-};
+use super::{Block, Field, HpackError, Indexing, NameForm, NonZeroU32, Representation, huffman, integer};
 
 /// Octets allocated at once for strings. A string that is kept keeps its whole chunk, and a table
 /// of 4,096 octets has room for 128 entries, so it holds on to 256 chunks at the very worst.
@@ -64,11 +62,7 @@ impl Decoder {
     /// # Errors
     ///
     /// After any error the decoder no longer holds the peer's table and is of no further use.
-    pub fn decode(
-        &mut self,
-        block: &[u8],
-        max_header_list_size: usize,
-    ) -> Result<Block, HpackError> {
+    pub fn decode(&mut self, block: &[u8], max_header_list_size: usize) -> Result<Block, HpackError> {
         let mut fields = Vec::with_capacity(block.len().min(USUAL_FIELDS));
         let mut reading = Reading::new(self, block, max_header_list_size);
         let size_updates = reading.size_updates()?;
@@ -76,10 +70,7 @@ impl Decoder {
             fields.push(field);
             ControlFlow::<Infallible>::Continue(())
         });
-        read.map(|_| Block {
-            size_updates,
-            fields,
-        })
+        read.map(|_| Block { size_updates, fields })
     }
 
     /// Decodes field by field, for a reader that wants only some of them, and ends early with
@@ -113,12 +104,7 @@ impl<'a> Reading<'a> {
     fn new(decoder: &'a mut Decoder, block: &'a [u8], max_header_list_size: usize) -> Self {
         // A block that broke off inside a field has left something there.
         decoder.chunk.clear();
-        Reading {
-            decoder,
-            rest: block,
-            max_header_list_size,
-            header_list_size: 0,
-        }
+        Reading { decoder, rest: block, max_header_list_size, header_list_size: 0 }
     }
 
     /// The table sizes at the beginning of the block.
@@ -152,9 +138,7 @@ impl<'a> Reading<'a> {
             };
             self.header_list_size += field.size();
             if self.header_list_size > self.max_header_list_size {
-                return Err(HpackError::HeaderListTooLarge {
-                    limit: self.max_header_list_size,
-                });
+                return Err(HpackError::HeaderListTooLarge { limit: self.max_header_list_size });
             }
             if let ControlFlow::Break(found) = visit(field) {
                 return Ok(ControlFlow::Break(found));
@@ -168,11 +152,7 @@ impl<'a> Reading<'a> {
         let index = integer::decode(&mut self.rest, 7)?;
         let index = NonZeroU32::new(index).ok_or(HpackError::IndexZero)?;
         let Entry { name, value } = self.decoder.table.entry(index)?;
-        Ok(Field {
-            name,
-            value,
-            representation: Representation::Indexed { index },
-        })
+        Ok(Field { name, value, representation: Representation::Indexed { index } })
     }
 
     #[inline(always)]
@@ -184,52 +164,26 @@ impl<'a> Reading<'a> {
         };
         let index = NonZeroU32::new(integer::decode(&mut self.rest, prefix_bits)?);
         let (form, table_name) = match index {
-            Some(index) => (
-                NameForm::Indexed { index },
-                Some(self.decoder.table.name(index)?),
-            ),
-            None => (
-                NameForm::Literal {
-                    huffman: self.string()?,
-                },
-                None,
-            ),
+            Some(index) => (NameForm::Indexed { index }, Some(self.decoder.table.name(index)?)),
+            None => (NameForm::Literal { huffman: self.string()? }, None),
         };
         let name = table_name.unwrap_or_else(|| self.take_string());
         let value_huffman = self.string()?;
         let value = self.take_string();
         if indexing == Indexing::Incremental {
-            self.decoder.table.insert(Entry {
-                name: name.clone(),
-                value: value.clone(),
-            });
+            self.decoder.table.insert(Entry { name: name.clone(), value: value.clone() });
         }
-        let representation = Representation::Literal {
-            indexing,
-            name: form,
-            value_huffman,
-        };
-        Ok(Field {
-            name,
-            value,
-            representation,
-        })
+        let representation = Representation::Literal { indexing, name: form, value_huffman };
+        Ok(Field { name, value, representation })
     }
 
     /// Puts a string literal (section 5.2) into the decoder's chunk; whether it was coded.
     fn string(&mut self) -> Result<bool, HpackError> {
         let coded = matches!(self.rest, [0x80..=0xff, ..]);
         let length = integer::decode(&mut self.rest, 7)? as usize;
-        let (octets, rest) = self
-            .rest
-            .split_at_checked(length)
-            .ok_or(HpackError::Truncated)?;
+        let (octets, rest) = self.rest.split_at_checked(length).ok_or(HpackError::Truncated)?;
         self.rest = rest;
-        let room = if coded {
-            huffman::longest_decoded(length)
-        } else {
-            length
-        };
+        let room = if coded { huffman::longest_decoded(length) } else { length };
         let chunk = &mut self.decoder.chunk;
         if chunk.capacity() < room {
             *chunk = BytesMut::with_capacity(CHUNK.max(room));
@@ -270,43 +224,26 @@ mod tests {
     #[test]
     fn the_form_is_recorded() {
         let block = decode(b"\x82\x04\x02/x\x10\x01a\x81\x1f\x40\x01b\x01c\xbe").unwrap();
-        let forms: Vec<Representation> = block
-            .fields
-            .iter()
-            .map(|field| field.representation)
-            .collect();
-        let literal = |indexing, name, value_huffman| Representation::Literal {
-            indexing,
-            name,
-            value_huffman,
-        };
+        let forms: Vec<Representation> = block.fields.iter().map(|field| field.representation).collect();
+        let literal =
+            |indexing, name, value_huffman| Representation::Literal { indexing, name, value_huffman };
         let spelled = NameForm::Literal { huffman: false };
         assert_eq!(
             forms,
             [
                 Representation::Indexed { index: index(2) },
-                literal(
-                    Indexing::Without,
-                    NameForm::Indexed { index: index(4) },
-                    false
-                ),
+                literal(Indexing::Without, NameForm::Indexed { index: index(4) }, false),
                 literal(Indexing::Never, spelled, true),
                 literal(Indexing::Incremental, spelled, false),
                 Representation::Indexed { index: index(62) },
             ]
         );
-        assert_eq!(
-            (&block.fields[4].name[..], &block.fields[4].value[..]),
-            (&b"b"[..], &b"c"[..])
-        );
+        assert_eq!((&block.fields[4].name[..], &block.fields[4].value[..]), (&b"b"[..], &b"c"[..]));
     }
 
     #[test]
     fn broken_blocks_are_named() {
-        let index_63 = HpackError::IndexOutOfTable {
-            index: index(62),
-            last: 61,
-        };
+        let index_63 = HpackError::IndexOutOfTable { index: index(62), last: 61 };
         let cases: [(&[u8], HpackError); 10] = [
             (b"\x80", HpackError::IndexZero),
             (b"\xbe", index_63),
@@ -315,13 +252,7 @@ mod tests {
             (b"\x04\x02/", HpackError::Truncated),
             (b"\x04\xff\xff\xff\xff\xff\x7f", HpackError::IntegerOverflow),
             (b"\x04\x81\x00", HpackError::HuffmanPadding),
-            (
-                b"\x3f\xe2\x1f",
-                HpackError::SizeUpdateTooLarge {
-                    size: 4_097,
-                    limit: 4_096,
-                },
-            ),
+            (b"\x3f\xe2\x1f", HpackError::SizeUpdateTooLarge { size: 4_097, limit: 4_096 }),
             (b"\x82\x20", HpackError::SizeUpdateAfterField),
             (b"\x82\x3e", HpackError::SizeUpdateAfterField),
         ];
@@ -338,10 +269,7 @@ mod tests {
         let missing = HpackError::SizeUpdateMissing { limit: 33 };
         assert_eq!(decoder.clone().decode(b"\x82", 100), Err(missing));
         assert_eq!(decoder.clone().decode(b"", 100), Err(missing));
-        let too_large = HpackError::SizeUpdateTooLarge {
-            size: 34,
-            limit: 33,
-        };
+        let too_large = HpackError::SizeUpdateTooLarge { size: 34, limit: 33 };
         assert_eq!(decoder.clone().decode(b"\x3f\x03\x82", 100), Err(too_large));
         let block = decoder.decode(b"\x20\x3f\x02\x82", 100).unwrap();
         assert_eq!(block.size_updates, [0, 33]);
@@ -361,15 +289,10 @@ mod tests {
     #[test]
     fn a_reader_may_stop_at_the_field_it_wants() {
         let mut seen = 0;
-        let found =
-            Decoder::new(INITIAL_TABLE_SIZE).decode_each(b"\x83\x86\x84\x80", 1_000, |field| {
-                seen += 1;
-                if field.name == ":path" {
-                    ControlFlow::Break(field.value)
-                } else {
-                    ControlFlow::Continue(())
-                }
-            });
+        let found = Decoder::new(INITIAL_TABLE_SIZE).decode_each(b"\x83\x86\x84\x80", 1_000, |field| {
+            seen += 1;
+            if field.name == ":path" { ControlFlow::Break(field.value) } else { ControlFlow::Continue(()) }
+        });
         assert_eq!(found, Ok(ControlFlow::Break(Bytes::from_static(b"/"))));
         assert_eq!(seen, 3);
     }
@@ -385,12 +308,7 @@ mod tests {
             octets.extend_from_slice(&value);
             octets.push(0xbe);
             let block = decoder.decode(&octets, 16_384).unwrap();
-            assert!(
-                block
-                    .fields
-                    .iter()
-                    .all(|field| field.name == "n" && field.value == value)
-            );
+            assert!(block.fields.iter().all(|field| field.name == "n" && field.value == value));
             assert_eq!(block.fields.len(), 2);
         }
     }

@@ -12,8 +12,8 @@ use bytes::Bytes;
 
 use super::table::{Entry, Table};
 use super::{
-    Block, ExactError, Field, INITIAL_TABLE_SIZE, Indexing, NameForm, Policy, Representation,
-    huffman, integer,
+    Block, ExactError, Field, INITIAL_TABLE_SIZE, Indexing, NameForm, Policy, Representation, huffman,
+    integer,
 };
 
 /// The writing end of one direction of a connection.
@@ -46,23 +46,15 @@ impl Encoder {
 
     /// An encoder whose reader knows without being told that the table has `octets`.
     pub fn with_table_size(octets: u32) -> Encoder {
-        Encoder {
-            table: Table::new(octets),
-            pending: None,
-        }
+        Encoder { table: Table::new(octets), pending: None }
     }
 
     /// Changes the size of the dynamic table. It takes effect, and is announced, at the beginning
     /// of the next block that [`encode`](Self::encode) writes, even if it is the old size. At most
     /// what the reader's SETTINGS_HEADER_TABLE_SIZE allows, which is the caller's to see to.
     pub fn set_table_size(&mut self, octets: u32) {
-        let smallest = self
-            .pending
-            .map_or(octets, |pending| pending.smallest.min(octets));
-        self.pending = Some(PendingSize {
-            smallest,
-            last: octets,
-        });
+        let smallest = self.pending.map_or(octets, |pending| pending.smallest.min(octets));
+        self.pending = Some(PendingSize { smallest, last: octets });
     }
 
     /// Appends a block with `fields`, each a name, a value and how to write it.
@@ -80,10 +72,7 @@ impl Encoder {
         for (name, value, policy) in fields {
             let representation = policy.choose(name, value, &self.table);
             write_field(name, value, representation, out);
-            let entry = || Entry {
-                name: Bytes::copy_from_slice(name),
-                value: Bytes::copy_from_slice(value),
-            };
+            let entry = || Entry { name: Bytes::copy_from_slice(name), value: Bytes::copy_from_slice(value) };
             self.index(representation, entry);
         }
     }
@@ -107,10 +96,7 @@ impl Encoder {
                 return Err(error);
             }
             write_field(&field.name, &field.value, field.representation, out);
-            let entry = || Entry {
-                name: field.name.clone(),
-                value: field.value.clone(),
-            };
+            let entry = || Entry { name: field.name.clone(), value: field.value.clone() };
             ahead.index(field.representation, entry);
         }
         *self = ahead;
@@ -126,37 +112,21 @@ impl Encoder {
     fn agrees(&self, position: usize, field: &Field) -> Result<(), ExactError> {
         let (index, whole) = match field.representation {
             Representation::Indexed { index } => (index, true),
-            Representation::Literal {
-                name: NameForm::Indexed { index },
-                ..
-            } => (index, false),
-            Representation::Literal {
-                name: NameForm::Literal { .. },
-                ..
-            } => return Ok(()),
+            Representation::Literal { name: NameForm::Indexed { index }, .. } => (index, false),
+            Representation::Literal { name: NameForm::Literal { .. }, .. } => return Ok(()),
         };
         let Ok(entry) = self.table.entry(index) else {
-            return Err(ExactError::NoSuchEntry {
-                field: position,
-                index,
-            });
+            return Err(ExactError::NoSuchEntry { field: position, index });
         };
         if entry.name != field.name || (whole && entry.value != field.value) {
-            return Err(ExactError::OtherEntry {
-                field: position,
-                index,
-            });
+            return Err(ExactError::OtherEntry { field: position, index });
         }
         Ok(())
     }
 
     /// Does to the table what a reader of `representation` does.
     fn index(&mut self, representation: Representation, entry: impl FnOnce() -> Entry) {
-        if let Representation::Literal {
-            indexing: Indexing::Incremental,
-            ..
-        } = representation
-        {
+        if let Representation::Literal { indexing: Indexing::Incremental, .. } = representation {
             self.table.insert(entry());
         }
     }
@@ -165,11 +135,7 @@ impl Encoder {
 fn write_field(name: &[u8], value: &[u8], representation: Representation, out: &mut Vec<u8>) {
     match representation {
         Representation::Indexed { index } => integer::encode(index.get().into(), 7, 0x80, out),
-        Representation::Literal {
-            indexing,
-            name: form,
-            value_huffman,
-        } => {
+        Representation::Literal { indexing, name: form, value_huffman } => {
             let (prefix_bits, pattern) = match indexing {
                 Indexing::Incremental => (6, 0x40),
                 Indexing::Without => (4, 0x00),
@@ -223,16 +189,10 @@ mod tests {
         encoder.set_table_size(100);
         encoder.set_table_size(0);
         encoder.set_table_size(40);
-        assert_eq!(
-            encode(&mut encoder, ":method", "GET", Policy::GO),
-            [0x20, 0x3f, 0x09, 0x82]
-        );
+        assert_eq!(encode(&mut encoder, ":method", "GET", Policy::GO), [0x20, 0x3f, 0x09, 0x82]);
         assert_eq!(encode(&mut encoder, ":method", "GET", Policy::GO), [0x82]);
         encoder.set_table_size(10);
-        assert_eq!(
-            encode(&mut encoder, ":method", "GET", Policy::GO),
-            [0x2a, 0x82]
-        );
+        assert_eq!(encode(&mut encoder, ":method", "GET", Policy::GO), [0x2a, 0x82]);
     }
 
     #[test]
@@ -244,26 +204,14 @@ mod tests {
         encoder.encode_exact(&block, &mut out).unwrap();
         assert_eq!(out, recorded);
 
-        let referring = Block {
-            fields: block.fields[2..3].to_vec(),
-            ..Block::default()
-        };
-        let other = ExactError::OtherEntry {
-            field: 0,
-            index: index(62),
-        };
+        let referring = Block { fields: block.fields[2..3].to_vec(), ..Block::default() };
+        let other = ExactError::OtherEntry { field: 0, index: index(62) };
         assert_eq!(encoder.encode_exact(&referring, &mut out), Err(other));
         let mut fresh = Encoder::new();
-        let missing = ExactError::NoSuchEntry {
-            field: 0,
-            index: index(62),
-        };
+        let missing = ExactError::NoSuchEntry { field: 0, index: index(62) };
         assert_eq!(fresh.encode_exact(&referring, &mut out), Err(missing));
         assert_eq!(out, recorded);
-        let by_name = Block {
-            fields: block.fields[3..].to_vec(),
-            ..Block::default()
-        };
+        let by_name = Block { fields: block.fields[3..].to_vec(), ..Block::default() };
         assert!(encoder.encode_exact(&by_name, &mut out).is_ok());
     }
 
@@ -271,9 +219,7 @@ mod tests {
     fn a_refused_block_changes_nothing() {
         let mut encoder = Encoder::new();
         encode(&mut encoder, "a", "1", Policy::GO);
-        let mut block = Decoder::new(4_096)
-            .decode(b"\x3f\x09\x40\x01b\x012\xbe", 1_000)
-            .unwrap();
+        let mut block = Decoder::new(4_096).decode(b"\x3f\x09\x40\x01b\x012\xbe", 1_000).unwrap();
         block.fields[1].name = Bytes::from_static(b"c");
         let mut out = b"before".to_vec();
         assert!(encoder.encode_exact(&block, &mut out).is_err());

@@ -63,9 +63,7 @@ impl fmt::Display for HpackError {
             HpackError::IndexOutOfTable { index, last } => {
                 write!(f, "header table has no entry {index}, the last is {last}")
             }
-            HpackError::HuffmanPadding => {
-                f.write_str("Huffman-coded string does not end with ones")
-            }
+            HpackError::HuffmanPadding => f.write_str("Huffman-coded string does not end with ones"),
             HpackError::HuffmanPaddingTooLong => {
                 f.write_str("Huffman-coded string ends with more than 7 bits of padding")
             }
@@ -73,19 +71,13 @@ impl fmt::Display for HpackError {
                 f.write_str("Huffman-coded string contains the end-of-string code")
             }
             HpackError::SizeUpdateTooLarge { size, limit } => {
-                write!(
-                    f,
-                    "header table of {size} octets announced, the limit is {limit}"
-                )
+                write!(f, "header table of {size} octets announced, the limit is {limit}")
             }
             HpackError::SizeUpdateAfterField => {
                 f.write_str("header table size announced after the first field of a block")
             }
             HpackError::SizeUpdateMissing { limit } => {
-                write!(
-                    f,
-                    "block does not begin with a header table size of at most {limit}"
-                )
+                write!(f, "block does not begin with a header table size of at most {limit}")
             }
             HpackError::HeaderListTooLarge { limit } => {
                 write!(f, "header list exceeds the limit of {limit} octets")
@@ -120,16 +112,10 @@ impl fmt::Display for ExactError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ExactError::NoSuchEntry { field, index } => {
-                write!(
-                    f,
-                    "field {field} refers to entry {index}, which this connection lacks"
-                )
+                write!(f, "field {field} refers to entry {index}, which this connection lacks")
             }
             ExactError::OtherEntry { field, index } => {
-                write!(
-                    f,
-                    "field {field} refers to entry {index}, which is another field here"
-                )
+                write!(f, "field {field} refers to entry {index}, which is another field here")
             }
         }
     }

@@ -64,10 +64,7 @@ struct Limit {
 
 /// Octets that `octets` takes Huffman-coded, padding included.
 pub(super) fn encoded_length(octets: &[u8]) -> usize {
-    let bits: usize = octets
-        .iter()
-        .map(|&octet| usize::from(LENGTHS[usize::from(octet)]))
-        .sum();
+    let bits: usize = octets.iter().map(|&octet| usize::from(LENGTHS[usize::from(octet)])).sum();
     bits.div_ceil(8)
 }
 
@@ -173,10 +170,7 @@ impl Code {
             codes: [0; 257],
             short: [(0, 0); 1 << SHORT],
             by_rank: [0; 257],
-            limits: [Limit {
-                end: 0,
-                rank_offset: 0,
-            }; LONGEST as usize + 1],
+            limits: [Limit { end: 0, rank_offset: 0 }; LONGEST as usize + 1],
         };
         let mut next_code = 0_u32;
         let mut rank = 0;
@@ -282,9 +276,7 @@ mod tests {
 
     #[test]
     fn example_of_appendix_c_4_1() {
-        let coded = [
-            0xf1, 0xe3, 0xc2, 0xe5, 0xf2, 0x3a, 0x6b, 0xa0, 0xab, 0x90, 0xf4, 0xff,
-        ];
+        let coded = [0xf1, 0xe3, 0xc2, 0xe5, 0xf2, 0x3a, 0x6b, 0xa0, 0xab, 0x90, 0xf4, 0xff];
         assert_eq!(encoded(b"www.example.com"), coded);
         assert_eq!(decoded(&coded).unwrap(), b"www.example.com");
     }
@@ -296,19 +288,10 @@ mod tests {
         assert_eq!(decoded(&[0x06]), Err(HpackError::HuffmanPadding));
         assert_eq!(decoded(&[0x00]), Err(HpackError::HuffmanPadding));
         assert_eq!(decoded(&[0xff]), Err(HpackError::HuffmanPaddingTooLong));
-        assert_eq!(
-            decoded(&[0x07, 0xff]),
-            Err(HpackError::HuffmanPaddingTooLong)
-        );
-        assert_eq!(
-            decoded(&[0xff, 0xff, 0xff]),
-            Err(HpackError::HuffmanPaddingTooLong)
-        );
+        assert_eq!(decoded(&[0x07, 0xff]), Err(HpackError::HuffmanPaddingTooLong));
+        assert_eq!(decoded(&[0xff, 0xff, 0xff]), Err(HpackError::HuffmanPaddingTooLong));
         // Cut off inside the code of octet 1, 0x7fffd8 in 23 bits.
-        assert_eq!(
-            decoded(&[0xff, 0xff]),
-            Err(HpackError::HuffmanPaddingTooLong)
-        );
+        assert_eq!(decoded(&[0xff, 0xff]), Err(HpackError::HuffmanPaddingTooLong));
         assert_eq!(decoded(&[0xff, 0xfe]), Err(HpackError::HuffmanPadding));
     }
 

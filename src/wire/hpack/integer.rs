@@ -18,11 +18,7 @@ pub(super) fn decode(input: &mut &[u8], prefix_bits: u32) -> Result<u32, HpackEr
     *input = rest;
     let most = prefix_mask(prefix_bits);
     let prefix = first & most;
-    if prefix < most {
-        Ok(prefix.into())
-    } else {
-        decode_rest(input, prefix.into())
-    }
+    if prefix < most { Ok(prefix.into()) } else { decode_rest(input, prefix.into()) }
 }
 
 /// The octets after a prefix of ones.
@@ -35,11 +31,7 @@ fn decode_rest(input: &mut &[u8], prefix: u64) -> Result<u32, HpackError> {
             return u32::try_from(value).map_err(|_| HpackError::IntegerOverflow);
         }
     }
-    Err(if input.len() < LONGEST - 1 {
-        HpackError::Truncated
-    } else {
-        HpackError::IntegerOverflow
-    })
+    Err(if input.len() < LONGEST - 1 { HpackError::Truncated } else { HpackError::IntegerOverflow })
 }
 
 /// Writes `value` in as few octets as it needs, the bits above the prefix set as in `pattern`.
@@ -69,11 +61,8 @@ mod tests {
     use super::*;
 
     /// RFC 7541 appendix C.1: value, prefix bits, octets.
-    const EXAMPLES: [(u32, u32, &[u8]); 3] = [
-        (10, 5, &[0x0a]),
-        (1_337, 5, &[0x1f, 0x9a, 0x0a]),
-        (42, 8, &[0x2a]),
-    ];
+    const EXAMPLES: [(u32, u32, &[u8]); 3] =
+        [(10, 5, &[0x0a]), (1_337, 5, &[0x1f, 0x9a, 0x0a]), (42, 8, &[0x2a])];
 
     #[test]
     fn appendix_c_1() {
@@ -91,13 +80,7 @@ mod tests {
     fn edges_come_back_in_every_prefix() {
         for prefix_bits in 1..=8 {
             let edge = u32::from(prefix_mask(prefix_bits));
-            let further = [
-                edge + 0x7f,
-                edge + 0x80,
-                edge + 0x3fff,
-                edge + 0x4000,
-                u32::MAX,
-            ];
+            let further = [edge + 0x7f, edge + 0x80, edge + 0x3fff, edge + 0x4000, u32::MAX];
             for value in (0..=edge + 1).chain(further) {
                 let mut out = Vec::new();
                 encode(value.into(), prefix_bits, 0, &mut out);
@@ -124,10 +107,7 @@ mod tests {
         let read = |mut octets: &[u8]| decode(&mut octets, 5);
         assert_eq!(read(&[]), Err(HpackError::Truncated));
         assert_eq!(read(&[0x1f]), Err(HpackError::Truncated));
-        assert_eq!(
-            read(&[0x1f, 0x80, 0x80, 0x80, 0x80]),
-            Err(HpackError::Truncated)
-        );
+        assert_eq!(read(&[0x1f, 0x80, 0x80, 0x80, 0x80]), Err(HpackError::Truncated));
         assert_eq!(read(&[0x1f, 0x80, 0x80, 0x80, 0x80, 0x00]), Ok(31));
         assert_eq!(read(&[0x1f, 0xe0, 0xff, 0xff, 0xff, 0x0f]), Ok(u32::MAX));
         let overflow = Err(HpackError::IntegerOverflow);

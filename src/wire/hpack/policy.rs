@@ -93,9 +93,7 @@ impl Policy {
             },
             name: match index {
                 Some(index) => NameForm::Indexed { index },
-                None => NameForm::Literal {
-                    huffman: self.name_huffman.applies_to(name),
-                },
+                None => NameForm::Literal { huffman: self.name_huffman.applies_to(name) },
             },
             value_huffman: self.value_huffman.applies_to(value),
         }
@@ -134,50 +132,17 @@ mod tests {
         };
         let write = |name, value, policy| encode(&mut Encoder::new(), name, value, policy);
         assert_eq!(write(":path", "/", plain), b"\x04\x01/");
-        assert_eq!(
-            write(
-                ":path",
-                "/",
-                Policy {
-                    indexed_when_known: true,
-                    ..plain
-                }
-            ),
-            b"\x84"
-        );
-        assert_eq!(
-            write(
-                ":path",
-                "/",
-                Policy {
-                    indexing: Indexing::Never,
-                    ..plain
-                }
-            ),
-            b"\x14\x01/"
-        );
+        assert_eq!(write(":path", "/", Policy { indexed_when_known: true, ..plain }), b"\x84");
+        assert_eq!(write(":path", "/", Policy { indexing: Indexing::Never, ..plain }), b"\x14\x01/");
         let last = NameSource::FromTable(StaticEntry::Last);
-        let indexed = Policy {
-            indexing: Indexing::Incremental,
-            name: last,
-            ..plain
-        };
+        let indexed = Policy { indexing: Indexing::Incremental, name: last, ..plain };
         assert_eq!(write(":path", "/x", indexed), b"\x45\x02/x");
-        let spelled = Policy {
-            name: NameSource::Spelled,
-            ..plain
-        };
+        let spelled = Policy { name: NameSource::Spelled, ..plain };
         assert_eq!(write("age", "1", spelled), b"\x00\x03age\x011");
-        let coded = Policy {
-            name_huffman: Huffman::Always,
-            ..spelled
-        };
+        let coded = Policy { name_huffman: Huffman::Always, ..spelled };
         assert_eq!(write("age", "1", coded), b"\x00\x82\x1c\xc5\x011");
         // Two octets coded as well as not.
-        let shorter = Policy {
-            value_huffman: Huffman::WhenShorter,
-            ..plain
-        };
+        let shorter = Policy { value_huffman: Huffman::WhenShorter, ..plain };
         assert_eq!(write("age", "07", shorter), b"\x0f\x06\x0207");
         assert_eq!(write("age", "000", shorter), b"\x0f\x06\x82\x00\x01");
     }
@@ -188,14 +153,8 @@ mod tests {
         for value in ["1", "2", "3"] {
             encode(&mut encoder, "grpc-timeout", value, Policy::GO);
         }
-        assert_eq!(
-            encode(&mut encoder, "grpc-timeout", "2", Policy::GO),
-            [0xbf]
-        );
-        assert_eq!(
-            encode(&mut encoder, "grpc-timeout", "4", Policy::GO),
-            b"\x7e\x014"
-        );
+        assert_eq!(encode(&mut encoder, "grpc-timeout", "2", Policy::GO), [0xbf]);
+        assert_eq!(encode(&mut encoder, "grpc-timeout", "4", Policy::GO), b"\x7e\x014");
     }
 
     #[test]

@@ -47,11 +47,7 @@ impl Entry {
 
 impl Table {
     pub(super) fn new(max_size: u32) -> Table {
-        Table {
-            entries: VecDeque::new(),
-            size: 0,
-            max_size,
-        }
+        Table { entries: VecDeque::new(), size: 0, max_size }
     }
 
     pub(super) fn max_size(&self) -> u32 {
@@ -100,9 +96,7 @@ impl Table {
 
     /// The index of a field: the static entry if there is one, else the newest dynamic one.
     pub(super) fn find_field(&self, name: &[u8], value: &[u8]) -> Option<NonZeroU32> {
-        let fixed = STATIC
-            .iter()
-            .position(|entry| is_static(entry, name, value));
+        let fixed = STATIC.iter().position(|entry| is_static(entry, name, value));
         let position = fixed.or_else(|| {
             let dynamic = self.entries.iter().position(|entry| entry.is(name, value));
             dynamic.map(|position| STATIC.len() + position)
@@ -132,18 +126,12 @@ fn fixed(index: NonZeroU32) -> Option<&'static (&'static str, &'static str)> {
 
 /// The index of the first static entry with that name.
 pub(super) fn find_first_static_name(name: &[u8]) -> Option<NonZeroU32> {
-    STATIC
-        .iter()
-        .position(|entry| entry.0.as_bytes() == name)
-        .and_then(index_of)
+    STATIC.iter().position(|entry| entry.0.as_bytes() == name).and_then(index_of)
 }
 
 /// The index of the last static entry with that name.
 pub(super) fn find_last_static_name(name: &[u8]) -> Option<NonZeroU32> {
-    STATIC
-        .iter()
-        .rposition(|entry| entry.0.as_bytes() == name)
-        .and_then(index_of)
+    STATIC.iter().rposition(|entry| entry.0.as_bytes() == name).and_then(index_of)
 }
 
 fn is_static(entry: &(&str, &str), name: &[u8], value: &[u8]) -> bool {
@@ -184,10 +172,7 @@ mod tests {
     }
 
     fn entry(name: &'static str, value: &'static str) -> Entry {
-        Entry {
-            name: name.into(),
-            value: value.into(),
-        }
+        Entry { name: name.into(), value: value.into() }
     }
 
     #[test]
@@ -201,17 +186,9 @@ mod tests {
             (61, "www-authenticate", ""),
         ];
         for (number, name, value) in listed {
-            assert!(
-                table
-                    .entry(index(number))
-                    .unwrap()
-                    .is(name.as_bytes(), value.as_bytes())
-            );
+            assert!(table.entry(index(number)).unwrap().is(name.as_bytes(), value.as_bytes()));
         }
-        let beyond = HpackError::IndexOutOfTable {
-            index: index(62),
-            last: 61,
-        };
+        let beyond = HpackError::IndexOutOfTable { index: index(62), last: 61 };
         assert_eq!(table.entry(index(62)).unwrap_err(), beyond);
         assert!(table.entry(NonZeroU32::MAX).is_err());
     }
@@ -244,10 +221,7 @@ mod tests {
         table.resize(2 * 34 - 1);
         assert!(table.entry(index(62)).unwrap().is(b"c", b"3"));
         assert!(table.entry(index(63)).is_err());
-        table.insert(entry(
-            "too",
-            "much for a table of 67 octets, as this one is",
-        ));
+        table.insert(entry("too", "much for a table of 67 octets, as this one is"));
         assert!(table.entry(index(62)).is_err());
         assert_eq!(table.size, 0);
     }

@@ -1,0 +1,97 @@
+//! The bed: runs a scenario, takes down what happens, and says what came of it.
+//!
+//! A run is a function of its scenario: the same input gives the same transcript, in any process, and its
+//! [trace](Transcript::trace) says so in 64 bits. Each run has a runtime of its own, a paused clock and one virtual
+//! deadline, so a stall of 20 seconds takes microseconds to find. A scenario is run under a small family of schedules,
+//! and every result that can happen is named.
+
+mod run;
+mod scenario;
+mod schedule;
+mod summary;
+mod transcript;
+mod verdict;
+
+pub use scenario::{Scenario, Server, find_client};
+pub use summary::Summary;
+pub use transcript::{Event, Transcript, What};
+pub use verdict::{Call, Ending};
+
+use crate::outcome::Outcome;
+
+use self::run::Setting;
+use self::schedule::Schedule;
+
+/// Begins a scenario.
+pub fn bed() -> Scenario {
+    Scenario::new()
+}
+
+/// What came of a scenario for one client.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The client, as it was named.
+    pub client: String,
+    /// The server, as it was named.
+    pub server: String,
+    /// What happens when nobody takes any time.
+    pub ending: Ending,
+    /// What else can happen, each a different result.
+    pub may: Vec<Ending>,
+    /// Whether it depends on timing which of them happens.
+    pub racy: bool,
+    /// What happened, in the run whose ending is `ending`.
+    pub transcript: Transcript,
+}
+
+impl Run {
+    /// The verdict when nobody takes any time.
+    pub fn outcome(&self) -> Outcome {
+        self.ending.outcome.clone()
+    }
+
+    /// Every ending that can happen, the one when nobody takes any time first.
+    pub fn endings(&self) -> impl Iterator<Item = &Ending> {
+        std::iter::once(&self.ending).chain(&self.may)
+    }
+
+    /// Whether every possible result succeeds.
+    pub fn works(&self) -> bool {
+        self.endings().all(|ending| ending.outcome.is_served())
+    }
+
+    /// The trace hash of the run whose ending is `ending`, in hexadecimal.
+    pub fn trace(&self) -> String {
+        format!("{:016x}", self.transcript.trace())
+    }
+}
+
+/// The most endings that a scenario is said to have.
+const MOST_ENDINGS: usize = 8;
+
+fn outcome_of(setting: &Setting, names: &[String], server: &str, builds: usize) -> Vec<Run> {
+    let plain = run::run(setting, Schedule::default());
+    let mut runs: Vec<Run> = names
+        .iter()
+        .enumerate()
+        .map(|(client, name)| Run {
+            client: name.clone(),
+            server: server.to_owned(),
+            ending: Ending::of(&plain, client),
+            may: Vec::new(),
+            racy: false,
+            transcript: plain.transcript.clone(),
+        })
+        .collect();
+    for schedule in Schedule::family(builds).into_iter().skip(1) {
+        let passage = run::run(setting, schedule);
+        for (client, run) in runs.iter_mut().enumerate() {
+            let ending = Ending::of(&passage, client);
+            if run.endings().count() < MOST_ENDINGS && !run.endings().any(|known| known.is_like(&ending)) {
+                run.may.push(ending);
+                run.racy |= !schedule.is_other_build();
+            }
+        }
+    }
+    runs
+}

@@ -1,0 +1,148 @@
+//! One run: a scenario under one schedule, in a runtime of its own on a paused clock.
+
+use std::cell::RefCell;
+use std::panic;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::time::Instant;
+
+use crate::clients::{self, CallRecord, Channel, Plan};
+use crate::net::{Incoming, Network, listen_observed};
+
+use super::schedule::Schedule;
+use super::transcript::{Recorder, Transcript, What};
+
+/// After so many events a run is called endless: two sides answering each other without time passing.
+const MOST_EVENTS: usize = 200_000;
+
+/// How a run's server is started: with its connections, its schedule and a place for its remarks.
+pub(crate) type Start = Arc<dyn Fn(Incoming, Schedule, Instant, Recorder) + Send + Sync>;
+
+/// What a run needs.
+#[derive(Clone)]
+pub(crate) struct Setting {
+    pub(crate) clients: Vec<Arc<Plan>>,
+    pub(crate) network: Network,
+    pub(crate) start: Start,
+}
+
+/// What came of one run.
+#[derive(Clone, Debug)]
+pub(crate) struct Passage {
+    pub(crate) transcript: Transcript,
+    /// The calls of each client.
+    pub(crate) calls: Vec<Vec<CallRecord>>,
+    /// The message of a task that panicked.
+    pub(crate) panicked: Option<String>,
+    /// Whether the run was ended because it had no end.
+    pub(crate) endless: bool,
+}
+
+/// Runs a setting under one schedule.
+pub(crate) fn run(setting: &Setting, schedule: Schedule) -> Passage {
+    let watch = PanicWatch::begin();
+    let runtime = runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime without I/O needs nothing that could be missing");
+    let passage = runtime.block_on(pass(setting, schedule));
+    // Tasks that are still there are dropped here, while the watch is on.
+    drop(runtime);
+    Passage { panicked: watch.end(), ..passage }
+}
+
+async fn pass(setting: &Setting, schedule: Schedule) -> Passage {
+    let start = Instant::now();
+    let recorder = Recorder::new(start);
+    let network = setting.network.clone();
+    let observing = recorder.clone();
+    let (dialer, incoming) = listen_observed(
+        move |connection| schedule.network(&network, connection),
+        move |connection| Some(observing.observer(connection)),
+    );
+    (setting.start)(incoming, schedule, start, recorder.clone());
+    let mut channels: Vec<Channel> =
+        setting.clients.iter().map(|plan| Channel::new(Arc::clone(plan), schedule.paces())).collect();
+    let drives = channels.iter_mut().enumerate().map(|(client, channel)| {
+        let dialer = &dialer;
+        let recorder = &recorder;
+        let dial = move || {
+            let stream = dialer.dial()?;
+            recorder.record(Instant::now() - start, stream.number(), What::Dialled { client });
+            Ok(stream)
+        };
+        let ended = move |channel: &Channel, call: usize, at: Duration| {
+            let CallRecord { failure, connection, .. } = &channel.records()[call];
+            let number = connection.unwrap_or_default() as u32;
+            let error = failure.as_ref().map(|failure| failure.text.clone());
+            recorder.record(at, number, What::CallEnded { client, error });
+        };
+        clients::run(channel, start, dial, ended, || recorder.len() > MOST_EVENTS)
+    });
+    all(drives).await;
+    let endless = recorder.len() > MOST_EVENTS;
+    let calls = channels.iter().map(|channel| channel.records().to_vec()).collect();
+    Passage { transcript: recorder.take(), calls, panicked: None, endless }
+}
+
+/// Polls all clients in their order until each has ended.
+async fn all(futures: impl Iterator<Item = impl Future<Output = ()>>) {
+    let mut left: Vec<_> = futures.map(|future| Some(Box::pin(future))).collect();
+    std::future::poll_fn(|context| {
+        for slot in &mut left {
+            if slot.as_mut().is_some_and(|future| future.as_mut().poll(context).is_ready()) {
+                *slot = None;
+            }
+        }
+        if left.iter().all(Option::is_none) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+thread_local! {
+    static PANIC: RefCell<Option<Watched>> = const { RefCell::new(None) };
+}
+
+/// What a run on this thread knows of panics in its tasks.
+#[derive(Default)]
+struct Watched {
+    message: Option<String>,
+}
+
+/// Catches the message of a panic in any task of the run on this thread. Tokio keeps a task's panic for whoever joins
+/// it, and nobody joins the tasks that tonic spawns; the process's panic hook sees them all.
+struct PanicWatch;
+
+impl PanicWatch {
+    fn begin() -> Self {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let before = panic::take_hook();
+            panic::set_hook(Box::new(move |info| {
+                let watched = PANIC.with_borrow_mut(|watched| {
+                    watched.as_mut().map(|watched| {
+                        let place =
+                            info.location().map(|place| format!(" ({}:{})", place.file(), place.line()));
+                        let message = info.payload_as_str().unwrap_or("a panic without a message");
+                        watched.message.get_or_insert(format!("{message}{}", place.unwrap_or_default()));
+                    })
+                });
+                if watched.is_none() {
+                    before(info);
+                }
+            }));
+        });
+        PANIC.set(Some(Watched::default()));
+        Self
+    }
+
+    fn end(self) -> Option<String> {
+        PANIC.take().and_then(|watched| watched.message)
+    }
+}
+
+impl Drop for PanicWatch {
+    fn drop(&mut self) {
+        PANIC.set(None);
+    }
+}

@@ -1,0 +1,171 @@
+//! A scenario as the bed runs it, and the library's way of writing one.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::clients::{ClientSpec, KnownClient, Plan, UnknownClient, Work};
+use crate::net::{Incoming, Network};
+use crate::servers::{self, ServerName};
+
+use super::Run;
+use super::outcome_of;
+use super::run::{Setting, Start};
+use super::schedule::Schedule;
+use super::transcript::Recorder;
+
+/// A server under test: anything that takes a stream of connections.
+///
+/// The bed runs a scenario several times, under different schedules, and starts the server anew for each. A server
+/// that is a closure is called anew; its connections end when there is no client left.
+pub trait Server: Send + Sync + 'static {
+    /// What reports call it.
+    fn name(&self) -> String;
+
+    /// Starts the server, inside the run's runtime.
+    fn start(&self, incoming: Incoming);
+}
+
+impl<F, Fut> Server for F
+where
+    F: Fn(Incoming) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: Send> + Send + 'static,
+{
+    fn name(&self) -> String {
+        "server under test".to_owned()
+    }
+
+    fn start(&self, incoming: Incoming) {
+        tokio::spawn(self(incoming));
+    }
+}
+
+/// A scenario in the making. See [`bed`](super::bed).
+#[derive(Clone)]
+pub struct Scenario {
+    clients: Vec<Party>,
+    server: Option<(String, Start)>,
+    network: Network,
+    authority: String,
+    work: Work,
+}
+
+#[derive(Clone)]
+struct Party {
+    name: String,
+    who: Who,
+}
+
+#[derive(Clone)]
+enum Who {
+    Known(Box<KnownClient>),
+}
+
+impl Scenario {
+    pub(super) fn new() -> Self {
+        Self {
+            clients: Vec::new(),
+            server: None,
+            network: Network::default(),
+            authority: "127.0.0.1:50051".to_owned(),
+            work: Work::default(),
+        }
+    }
+
+    /// A client of the catalogue. Several clients connect to one listener at the same time.
+    ///
+    /// # Panics
+    ///
+    /// If the catalogue has no such client; the message names the nearest. [`Self::known_client`] does not panic.
+    #[track_caller]
+    pub fn client(self, spec: &str) -> Self {
+        let spec = match spec.parse::<ClientSpec>() {
+            Ok(spec) => spec,
+            Err(error) => panic!("{error}"),
+        };
+        match KnownClient::find(&spec) {
+            Ok(client) => self.known_client(client),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// A client that has been found in the catalogue.
+    pub fn known_client(mut self, client: KnownClient) -> Self {
+        let name = client.spec.to_string();
+        self.clients.push(Party { name, who: Who::Known(Box::new(client)) });
+        self
+    }
+
+    /// The server: a closure that takes [`Incoming`], or anything else that is a [`Server`].
+    pub fn server(mut self, server: impl Server) -> Self {
+        let name = server.name();
+        let start = move |incoming: Incoming, _: Schedule, _: Instant, _: Recorder| server.start(incoming);
+        self.server = Some((name, Arc::new(start)));
+        self
+    }
+
+    /// One of the servers that are known by name.
+    pub fn named_server(mut self, name: ServerName) -> Self {
+        let start = move |incoming: Incoming, schedule: Schedule, start: Instant, recorder: Recorder| {
+            let tempo: servers::Tempo = Arc::new(move |connection| schedule.server_pace(connection));
+            tokio::spawn(servers::serve(name, incoming, tempo, start, Arc::new(recorder)));
+        };
+        self.server = Some((name.to_string(), Arc::new(start)));
+        self
+    }
+
+    /// The network between them.
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = network;
+        self
+    }
+
+    /// What the clients call the server: an address and port, as it stands in `:authority`.
+    pub fn authority(mut self, authority: &str) -> Self {
+        authority.clone_into(&mut self.authority);
+        self
+    }
+
+    /// What the clients do: how many calls, how far apart, with which deadline.
+    pub fn work(mut self, work: Work) -> Self {
+        self.work = work;
+        self
+    }
+
+    /// Runs the scenario for its one client, under every schedule of the family.
+    ///
+    /// # Panics
+    ///
+    /// If no client or no server was named: a scenario without either has no outcome.
+    #[track_caller]
+    pub fn run(&self) -> Run {
+        self.run_all().into_iter().next().expect("a scenario needs a client; name one with `.client(..)`")
+    }
+
+    /// Runs the scenario, and gives what came of it for each client in their order.
+    ///
+    /// # Panics
+    ///
+    /// If no server was named.
+    #[track_caller]
+    pub fn run_all(&self) -> Vec<Run> {
+        let (server, start) =
+            self.server.clone().expect("a scenario needs a server; name one with `.server(..)`");
+        let plans: Vec<Arc<Plan>> = self.clients.iter().map(|party| self.plan(party)).collect();
+        let builds = plans.iter().map(|plan| plan.builds()).max().unwrap_or(1);
+        let setting = Setting { clients: plans, network: self.network.clone(), start };
+        let names: Vec<String> = self.clients.iter().map(|party| party.name.clone()).collect();
+        outcome_of(&setting, &names, &server, builds)
+    }
+
+    fn plan(&self, party: &Party) -> Arc<Plan> {
+        match &party.who {
+            Who::Known(client) => client.plan(&self.authority, self.work),
+        }
+    }
+}
+
+/// A client that has to exist, for callers that report rather than panic.
+pub fn find_client(spec: &str) -> Result<KnownClient, UnknownClient> {
+    KnownClient::find(&spec.parse::<ClientSpec>()?)
+}

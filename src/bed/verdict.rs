@@ -1,0 +1,117 @@
+//! From what happened to what is said of it: the ending of a run for one of its clients.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::clients::{Cause, Failure};
+use crate::outcome::{Outcome, Party};
+
+use super::run::Passage;
+use super::summary::{Reader, Summary};
+use super::transcript::{Transcript, What};
+
+/// One way in which a scenario can end for a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The verdict.
+    pub outcome: Outcome,
+    /// The calls that the client made, up to the first that failed.
+    pub calls: Vec<Call>,
+    /// Its connections, in the order of dialling.
+    pub connections: Vec<Summary>,
+    /// The segments that it sent on the first of them.
+    pub flight: Vec<Bytes>,
+}
+
+/// A call that ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// When, counted from the start of the run.
+    pub at: Duration,
+    /// What its user reads, if it failed. `CLIENT` and `SERVER` stand for addresses.
+    pub error: Option<String>,
+}
+
+impl Ending {
+    /// What the client's user reads, if anything failed.
+    pub fn says(&self) -> Option<&str> {
+        self.calls.iter().find_map(|call| call.error.as_deref())
+    }
+
+    /// When the verdict was clear: the end of the last call.
+    pub fn at(&self) -> Duration {
+        self.calls.last().map_or(Duration::ZERO, |call| call.at)
+    }
+
+    /// Whether somebody who can't measure milliseconds would tell the two apart: by the calls, their texts, or the
+    /// GOAWAYs of the connections that matter (the first, and later ones that carried a request).
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let errors =
+            |ending: &'_ Self| ending.calls.iter().map(|call| call.error.clone()).collect::<Vec<_>>();
+        errors(self) == errors(other) && self.goaways() == other.goaways()
+    }
+
+    fn goaways(&self) -> Vec<Option<u32>> {
+        let matter = |(number, summary): &(usize, &Summary)| *number == 0 || summary.requests > 0;
+        let kept = self.connections.iter().enumerate().filter(matter);
+        kept.map(|(_, summary)| summary.goaway).collect()
+    }
+
+    /// The ending of a run for client number `client`.
+    pub(crate) fn of(passage: &Passage, client: usize) -> Self {
+        let numbers: Vec<u32> = passage.transcript.connections_of(client).collect();
+        let connections: Vec<Summary> =
+            numbers.iter().map(|&number| summarise(&passage.transcript, number)).collect();
+        let records = &passage.calls[client];
+        let calls = records
+            .iter()
+            .map(|record| Call {
+                at: record.at,
+                error: record.failure.as_ref().map(|failure| failure.text.clone()),
+            })
+            .collect();
+        let outcome = if let Some(message) = &passage.panicked {
+            Outcome::Panicked { message: message.clone() }
+        } else if passage.endless {
+            Outcome::HarnessError { reason: "two sides answer each other without end".to_owned() }
+        } else if let Some(failure) = records.iter().find_map(|record| record.failure.as_ref()) {
+            of_failure(failure)
+        } else {
+            let last = records.last().and_then(|record| record.connection).unwrap_or_default();
+            Outcome::Served { route: route(passage, &numbers, &connections, last) }
+        };
+        let flight = numbers
+            .first()
+            .map(|&first| passage.transcript.sent_by_client(first).map(|(_, bytes)| bytes.clone()).collect());
+        Self { outcome, calls, connections, flight: flight.unwrap_or_default() }
+    }
+}
+
+fn of_failure(failure: &Failure) -> Outcome {
+    match failure.cause {
+        Cause::Refused(refusal) => Outcome::Refused(refusal),
+        Cause::Waited(waiting_for) => Outcome::Stalled { who: Party::Client, waiting_for },
+    }
+}
+
+/// The route that answered: a multiplexer's name for it, else what was spoken.
+fn route(passage: &Passage, numbers: &[u32], connections: &[Summary], connection: usize) -> String {
+    let named = numbers.get(connection).and_then(|&number| passage.transcript.route(number));
+    let spoken =
+        if connections.get(connection).is_some_and(|summary| !summary.grpc) { "http" } else { "grpc" };
+    named.unwrap_or(spoken).to_owned()
+}
+
+fn summarise(transcript: &Transcript, connection: u32) -> Summary {
+    let mut reader = Reader::new();
+    for event in transcript.events().iter().filter(|event| event.connection == connection) {
+        match &event.what {
+            What::Segment { from, bytes } => reader.segment(*from, bytes),
+            What::End { from } => reader.end(*from),
+            What::Reset { from } => reader.reset(*from),
+            What::Dialled { .. } | What::Noted { .. } | What::Routed { .. } | What::CallEnded { .. } => {}
+        }
+    }
+    reader.summary().clone()
+}

@@ -1,0 +1,183 @@
+//! The clients that are known by name.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use crate::nearest;
+
+use super::plan::{Plan, Work};
+use super::profile::{Family, Profile};
+use super::{ClientSpec, ClientSpecError};
+
+const FILES: [(&str, &str); 1] = [("clients/grpc-go.bed", include_str!("grpc-go.bed"))];
+
+static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
+    let read = |(file, source)| match Family::parse(file, source) {
+        Ok(family) => family,
+        Err(error) => panic!("a profile that comes with the crate can't be read:\n{error}"),
+    };
+    FILES.into_iter().map(read).collect()
+});
+
+/// Every family, in the order in which reports list them.
+pub fn families() -> &'static [Family] {
+    &FAMILIES
+}
+
+/// A client of the catalogue, found.
+#[derive(Clone, Debug)]
+pub struct KnownClient {
+    /// As it was asked for, with the family's default mode filled in.
+    pub spec: ClientSpec,
+    /// Its family.
+    pub family: &'static Family,
+    /// Its profile.
+    pub profile: &'static Profile,
+}
+
+impl KnownClient {
+    /// Finds a client in the catalogue.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the name, the version or the mode, with the nearest that exists.
+    pub fn find(spec: &ClientSpec) -> Result<Self, UnknownClient> {
+        let Some(family) = families().iter().find(|family| family.name == spec.name) else {
+            let nearest = nearest::word(&spec.name, families().iter().map(|family| family.name.as_str()));
+            return Err(UnknownClient::Name { name: spec.name.clone(), nearest: nearest.to_owned() });
+        };
+        let mut spec = spec.clone();
+        if spec.mode.is_none() {
+            spec.mode.clone_from(&family.default_mode);
+        }
+        let modes: Vec<&str> = family.profiles.iter().filter_map(|profile| profile.mode.as_deref()).collect();
+        if let Some(mode) = spec.mode.as_deref().filter(|mode| !modes.contains(mode)) {
+            let nearest = nearest::word(mode, modes.iter().copied()).to_owned();
+            return Err(UnknownClient::Mode { spec: spec.to_string(), mode: mode.to_owned(), nearest });
+        }
+        match family.profile(&spec) {
+            Some(profile) => Ok(Self { spec, family, profile }),
+            None => {
+                let oldest = family.profiles.iter().map(|profile| &profile.from).min();
+                let oldest = oldest.map(ToString::to_string).unwrap_or_default();
+                Err(UnknownClient::Version { spec: spec.to_string(), oldest })
+            }
+        }
+    }
+
+    /// Whether the version is newer than any of which there are recordings, so that the profile is a guess.
+    pub fn is_newer_than_recorded(&self) -> bool {
+        self.spec.version > self.family.recorded_up_to
+    }
+
+    /// What it does, ready to run against a server that it calls `authority`.
+    pub(crate) fn plan(&self, authority: &str, work: Work) -> Arc<Plan> {
+        let version = self.spec.version.as_str();
+        let lists = self.family.field_lists.clone();
+        Arc::new(Plan::new(self.profile.behaviour.clone(), lists, version, authority, work))
+    }
+}
+
+/// A client that is not in the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnknownClient {
+    /// The text names no client at all.
+    Spec(ClientSpecError),
+    /// There is no such family.
+    Name {
+        /// As written.
+        name: String,
+        /// The nearest that exists.
+        nearest: String,
+    },
+    /// The family has no such mode.
+    Mode {
+        /// The client.
+        spec: String,
+        /// As written.
+        mode: String,
+        /// The nearest that exists.
+        nearest: String,
+    },
+    /// The version is older than any profile.
+    Version {
+        /// The client.
+        spec: String,
+        /// The oldest version that has a profile.
+        oldest: String,
+    },
+}
+
+impl fmt::Display for UnknownClient {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spec(error) => error.fmt(formatter),
+            Self::Name { name, nearest } => {
+                write!(formatter, "there is no client `{name}`; the nearest is `{nearest}`")
+            }
+            Self::Mode { spec, mode, nearest } if nearest.is_empty() => {
+                write!(formatter, "`{spec}` can't have the mode `{mode}`: its family has none")
+            }
+            Self::Mode { spec, mode, nearest } => {
+                write!(formatter, "`{spec}` has no mode `{mode}`; the nearest is `{nearest}`")
+            }
+            Self::Version { spec, oldest } => {
+                write!(
+                    formatter,
+                    "`{spec}` is older than any profile of its family; the oldest is for {oldest}"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for UnknownClient {}
+
+impl From<ClientSpecError> for UnknownClient {
+    fn from(error: ClientSpecError) -> Self {
+        Self::Spec(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn title(spec: &str) -> String {
+        let spec = spec.parse().expect(spec);
+        KnownClient::find(&spec).expect("it is in the catalogue").profile.title.clone()
+    }
+
+    #[test]
+    fn a_version_between_two_recorded_ones_takes_the_profile_of_its_range() {
+        assert_eq!(title("grpc-go@1.20.5"), "1.20 to 1.23: waits");
+        assert_eq!(title("grpc-go@1.8.2"), "1.5 to 1.8: eager");
+        assert_eq!(title("grpc-go@1.80.0"), "1.75 to 1.80: x/net from 0.41");
+    }
+
+    #[test]
+    fn a_version_newer_than_any_recorded_runs_as_the_newest_profile() {
+        let newest =
+            KnownClient::find(&"grpc-go@1.999.0".parse().expect("it is a spec")).expect("it is found");
+        assert_eq!(newest.profile.title, "from 1.81: raw-read");
+        assert!(newest.is_newer_than_recorded());
+    }
+
+    #[test]
+    fn the_environment_chooses_where_it_matters() {
+        assert_eq!(title("grpc-go@1.17.0+GRPC_GO_REQUIRE_HANDSHAKE=on"), "1.17: on");
+        assert_eq!(title("grpc-go@1.18.0+GRPC_GO_REQUIRE_HANDSHAKE=on"), "1.18.0: on means hybrid");
+        assert_eq!(title("grpc-go@1.19.0+GRPC_GO_REQUIRE_HANDSHAKE=on"), "1.19.0: waits");
+        assert_eq!(title("grpc-go@1.23.0+GRPC_GO_REQUIRE_HANDSHAKE=off"), "1.20 to 1.23: waits");
+    }
+
+    #[test]
+    fn what_is_not_there_names_the_nearest() {
+        let error = |spec: &str| {
+            KnownClient::find(&spec.parse().expect(spec)).expect_err("it is not there").to_string()
+        };
+        assert_eq!(error("grpc-og@1.2.3"), "there is no client `grpc-og`; the nearest is `grpc-go`");
+        assert!(error("grpc-go@1.0.0").contains("the oldest is for 1.5.0"));
+        assert!(error("grpc-go@1.33.3/netty").contains("its family has none"));
+    }
+}

@@ -1,0 +1,385 @@
+//! A simulated client between its connections: a channel, in gRPC's word, with gRPC's connectivity states.
+//!
+//! It makes the calls it is asked to make, dials when it has to, and decides what a call sees of a connection's fate:
+//! that is where versions of one library differ most after the handshake itself. Like the connection, it is a machine
+//! without socket, clock or task.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::outcome::WaitingFor;
+use crate::script::{Action, AfterFailure, AfterLoss, Phase, Trigger, WaitFrom};
+
+use super::connection::{CallEnd, Cause, Connection, Failure, News, Pace, Request};
+use super::plan::Plan;
+
+/// The least time from one dialling to the next: a server that ends each connection at once would else be dialled
+/// without end at one moment of virtual time.
+const DIALLING: Duration = Duration::from_millis(1);
+
+/// A client at work.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    plan: Arc<Plan>,
+    paces: Paces,
+    state: State,
+    connections: Vec<Connection>,
+    opened: Vec<Duration>,
+    call: Option<Call>,
+    next: Next,
+    last_failure: Option<Failure>,
+    records: Vec<CallRecord>,
+}
+
+/// The paces of a channel's connections, and how long it stays when its calls are done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Paces {
+    pub(crate) first: Pace,
+    pub(crate) later: Pace,
+    /// Whether it closes as soon as its last call is answered.
+    pub(crate) leaves_at_once: bool,
+    /// Whether a waiting call notices a TRANSIENT_FAILURE that lasts no time.
+    pub(crate) notices_blinks: bool,
+}
+
+/// A call that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CallRecord {
+    /// When, counted from the start of the run.
+    pub(crate) at: Duration,
+    /// Why it failed, if it did.
+    pub(crate) failure: Option<Failure>,
+    /// The connection that it was on, by number.
+    pub(crate) connection: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    Connecting {
+        connection: usize,
+    },
+    Ready {
+        connection: usize,
+        since: Duration,
+    },
+    /// Lost an established connection and dials again at this time; calls wait.
+    Reconnecting {
+        at: Duration,
+    },
+    TransientFailure {
+        until: Duration,
+    },
+    Shutdown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Call { at: Duration },
+    Finish { at: Duration },
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    started: Duration,
+    deadline: Duration,
+    on: Option<usize>,
+    /// Whether it has taken its time before going onto a connection; it does so once.
+    dawdled: bool,
+    /// Whether it has been on a connection before, which did not process it. gRPC tries such a call once more on its
+    /// own (gRFC A6, "transparent retries").
+    retried: bool,
+}
+
+impl Channel {
+    pub(crate) fn new(plan: Arc<Plan>, paces: Paces) -> Self {
+        Self {
+            plan,
+            paces,
+            state: State::Idle,
+            connections: Vec::new(),
+            opened: Vec::new(),
+            call: None,
+            next: Next::Call { at: Duration::ZERO },
+            last_failure: None,
+            records: Vec::new(),
+        }
+    }
+
+    /// The calls made so far.
+    pub(crate) fn records(&self) -> &[CallRecord] {
+        &self.records
+    }
+
+    /// Whether all is done and closed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state == State::Shutdown && self.connections.iter().all(Connection::is_over)
+    }
+
+    /// How many connections there are; one more than before means that the caller has to dial it.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// What connection `number` wants done to its socket next.
+    pub(crate) fn next_request(&mut self, number: usize) -> Option<Request> {
+        self.connections[number].next_request()
+    }
+
+    /// Bytes on connection `number`.
+    pub(crate) fn received(&mut self, number: usize, bytes: &Bytes, now: Duration) {
+        self.connections[number].received(bytes, now);
+        self.advance(now);
+    }
+
+    /// The end of the stream on connection `number`.
+    pub(crate) fn ended(&mut self, number: usize, now: Duration) {
+        self.connections[number].ended(now);
+        self.advance(now);
+    }
+
+    /// A reset of connection `number`.
+    pub(crate) fn was_reset(&mut self, number: usize, now: Duration) {
+        self.connections[number].was_reset(now);
+        self.advance(now);
+    }
+
+    /// When time alone will change something.
+    pub(crate) fn next_time(&self) -> Option<Duration> {
+        let next = match self.next {
+            Next::Call { at } | Next::Finish { at } => Some(at),
+            Next::Nothing => None,
+        };
+        let retry = match self.state {
+            State::Reconnecting { at } | State::TransientFailure { until: at } => Some(at),
+            _ => None,
+        };
+        let waiting = self.call.filter(|call| call.on.is_none()).map(|call| call.deadline);
+        let patience = self.call.map(|call| call.started + self.plan.work.patience);
+        let connections = self.connections.iter().filter_map(Connection::next_time);
+        [next, retry, waiting, self.dispatch_time(), patience].into_iter().flatten().chain(connections).min()
+    }
+
+    /// Does all that can be done at this time.
+    pub(crate) fn advance(&mut self, now: Duration) {
+        loop {
+            let mut changed = self.take_news(now);
+            changed |= self.start_or_finish(now);
+            changed |= self.move_call(now);
+            changed |= self.reconnect(now);
+            for connection in &mut self.connections {
+                if connection.next_time().is_some_and(|at| at <= now) {
+                    connection.tick(now);
+                    changed = true;
+                }
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+
+    fn take_news(&mut self, now: Duration) -> bool {
+        let mut changed = false;
+        for number in 0..self.connections.len() {
+            while let Some(news) = self.connections[number].next_news() {
+                self.hear(number, news, now);
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    fn hear(&mut self, number: usize, news: News, now: Duration) {
+        match news {
+            News::Ready if self.state == (State::Connecting { connection: number }) => {
+                self.state = State::Ready { connection: number, since: now };
+            }
+            News::Failed(failure) if self.state == (State::Connecting { connection: number }) => {
+                let AfterFailure { wait, from } = self.plan.behaviour.after_failure;
+                self.last_failure = Some(failure);
+                self.state = self.back_off(number, wait, from, now);
+            }
+            News::Lost if matches!(self.state, State::Ready { connection, .. } if connection == number) => {
+                let behaviour = &self.plan.behaviour;
+                let early = behaviour.after_early_loss.filter(|_| !self.connections[number].has_settings());
+                self.state = match early.unwrap_or(behaviour.after_loss) {
+                    AfterLoss::Connect => State::Reconnecting { at: now.max(self.opened[number] + DIALLING) },
+                    AfterLoss::Blink if self.paces.notices_blinks => State::TransientFailure { until: now },
+                    AfterLoss::Blink => State::Reconnecting { at: now.max(self.opened[number] + DIALLING) },
+                    AfterLoss::Wait(wait, from) => self.back_off(number, wait, from, now),
+                    AfterLoss::Idle => State::Idle,
+                };
+                if let Some(call) = &mut self.call {
+                    call.dawdled = true;
+                }
+            }
+            News::CallEnded(end) if self.call.is_some_and(|call| call.on == Some(number)) => match end {
+                CallEnd::Answered => self.end_call(None, now),
+                CallEnd::Failed(failure) => self.end_call(Some(failure), now),
+                CallEnd::Retry(failure) => match &mut self.call {
+                    Some(call) if !call.retried => {
+                        call.on = None;
+                        call.retried = true;
+                    }
+                    _ => self.end_call(Some(failure), now),
+                },
+            },
+            News::Ready | News::Failed(_) | News::Lost | News::CallEnded(_) => {}
+        }
+    }
+
+    fn end_call(&mut self, failure: Option<Failure>, now: Duration) {
+        let connection = self.call.take().and_then(|call| call.on);
+        let failed = failure.is_some();
+        self.records.push(CallRecord { at: now, failure, connection });
+        let made = self.records.len();
+        let more = !failed && self.plan.makes_calls() && made < self.plan.work.calls as usize;
+        let leaves_at_once = failed || self.paces.leaves_at_once || !self.plan.makes_calls();
+        let gap = self.plan.work.gap;
+        self.next = if more {
+            Next::Call { at: now + gap }
+        } else {
+            Next::Finish { at: if leaves_at_once { now } else { now + gap } }
+        };
+    }
+
+    fn start_or_finish(&mut self, now: Duration) -> bool {
+        match self.next {
+            Next::Call { at } if at <= now => {
+                self.next = Next::Nothing;
+                self.call = Some(Call {
+                    started: now,
+                    deadline: now + self.plan.work.deadline,
+                    on: None,
+                    dawdled: false,
+                    retried: false,
+                });
+                true
+            }
+            Next::Finish { at } if at <= now => {
+                self.next = Next::Nothing;
+                self.state = State::Shutdown;
+                for connection in &mut self.connections {
+                    connection.finish(now);
+                }
+                true
+            }
+            Next::Call { .. } | Next::Finish { .. } | Next::Nothing => false,
+        }
+    }
+
+    /// Brings a waiting call forward: onto a connection, or to its end.
+    fn move_call(&mut self, now: Duration) -> bool {
+        let Some(call) = self.call else { return false };
+        if call.started + self.plan.work.patience <= now {
+            let waiting_for = self.waiting_for(call);
+            let text = format!("still waiting for {waiting_for}");
+            self.end_call(Some(Failure { text, cause: Cause::Waited(waiting_for) }), now);
+            return true;
+        }
+        if call.on.is_some() {
+            return false;
+        }
+        match self.state {
+            State::Idle => match self.opened.last() {
+                Some(&opened) if opened + DIALLING > now => {
+                    self.state = State::Reconnecting { at: opened + DIALLING }
+                }
+                _ => self.dial(now),
+            },
+            State::Ready { connection, .. } if self.dispatch_time().is_some_and(|at| at <= now) => {
+                self.call = Some(Call { on: Some(connection), ..call });
+                self.connections[connection].begin_call(now, call.deadline);
+            }
+            State::TransientFailure { .. } if self.plan.behaviour.fail_fast.is_some() => {
+                let failure = self.fail_fast_failure();
+                self.end_call(Some(failure), now);
+            }
+            _ if call.deadline <= now => {
+                let text = match self.plan.reaction(Trigger::Deadline, Phase::Connecting, false) {
+                    Some(Action::Fail(texts)) => texts.first().cloned().unwrap_or_default(),
+                    _ => "the deadline is over".to_owned(),
+                };
+                let cause = Cause::Waited(self.waiting_for(call));
+                self.end_call(Some(Failure { text, cause }), now);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn back_off(&self, number: usize, wait: Duration, from: WaitFrom, now: Duration) -> State {
+        let until = match from {
+            WaitFrom::Start => self.opened[number] + wait,
+            WaitFrom::End => now + wait,
+        };
+        if until > now { State::TransientFailure { until } } else { State::Reconnecting { at: now } }
+    }
+
+    fn fail_fast_failure(&self) -> Failure {
+        // A channel that lost an established connection has no connection error: Go's nil.
+        let (text, cause) = match &self.last_failure {
+            Some(failure) => (failure.text.as_str(), failure.cause),
+            None => ("<nil>", Cause::Refused(crate::outcome::Refusal::Close)),
+        };
+        let template = self.plan.behaviour.fail_fast.as_deref().unwrap_or("{cause}");
+        Failure { text: template.replace("{cause}", text), cause }
+    }
+
+    /// When a waiting call goes onto the ready connection.
+    fn dispatch_time(&self) -> Option<Duration> {
+        let call = self.call.filter(|call| call.on.is_none())?;
+        match self.state {
+            State::Ready { connection, since } if self.connections[connection].is_idle() => {
+                let pause = if call.dawdled { Duration::ZERO } else { self.pace(connection).before_call };
+                Some(since.max(call.started) + pause)
+            }
+            _ => None,
+        }
+    }
+
+    fn waiting_for(&self, call: Call) -> WaitingFor {
+        match (call.on, self.state) {
+            (Some(connection), _) | (None, State::Connecting { connection }) => {
+                self.connections[connection].waiting_for()
+            }
+            (None, _) => self.connections.last().map_or(WaitingFor::Bytes, Connection::waiting_for),
+        }
+    }
+
+    fn reconnect(&mut self, now: Duration) -> bool {
+        let due = match self.state {
+            State::Reconnecting { at } | State::TransientFailure { until: at } => at <= now,
+            _ => false,
+        };
+        if due && self.plan.makes_calls() {
+            self.dial(now);
+        }
+        due && self.plan.makes_calls()
+    }
+
+    fn dial(&mut self, now: Duration) {
+        let connection = self.connections.len();
+        let pace = self.pace(connection);
+        self.connections.push(Connection::new(Arc::clone(&self.plan), pace, now));
+        self.opened.push(now);
+        self.connections[connection].advance(now);
+        if self.plan.makes_calls() {
+            self.state = State::Connecting { connection };
+        } else {
+            // A ladder is one call on one connection.
+            self.state = State::Ready { connection, since: now };
+            if let Some(call) = &mut self.call {
+                call.on = Some(connection);
+            }
+        }
+    }
+
+    fn pace(&self, connection: usize) -> Pace {
+        if connection == 0 { self.paces.first } else { self.paces.later }
+    }
+}

@@ -1,0 +1,245 @@
+//! A behaviour made ready to run: names resolved, versions filled in, writes turned into bytes.
+//!
+//! A [`Plan`] belongs to one client of one scenario and is shared by its connections and by the runs of all schedules.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes};
+
+use crate::script::{
+    Action, Behaviour, FieldList, HeaderList, Item, Phase, Reaction, Step, StreamReference, Trigger,
+};
+use crate::wire::hpack::{Encoder, Policy};
+use crate::wire::{Frame, PREFACE, StreamId};
+
+use super::answers::Protocol;
+
+/// What one client does, in a form that can be run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) behaviour: Behaviour,
+    lists: Vec<FieldList>,
+    /// What `{version}` stands for.
+    version: String,
+    /// What `SERVER` stands for in header fields.
+    authority: String,
+    pub(crate) protocol: Protocol,
+    pub(crate) work: Work,
+}
+
+/// What a client is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// How many calls it makes, one after another; it stops at the first that fails.
+    pub calls: u32,
+    /// The deadline of each.
+    pub deadline: Duration,
+    /// The time between the end of one and the start of the next, and before the client closes.
+    pub gap: Duration,
+    /// When the bed calls it a stall if a call has neither ended nor a deadline.
+    pub patience: Duration,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self {
+            calls: 2,
+            deadline: Duration::from_secs(25),
+            gap: Duration::from_millis(20),
+            patience: Duration::from_secs(120),
+        }
+    }
+}
+
+impl Plan {
+    pub(crate) fn new(
+        behaviour: Behaviour,
+        lists: Vec<FieldList>,
+        version: &str,
+        authority: &str,
+        work: Work,
+    ) -> Self {
+        let protocol = if speaks_http2(&behaviour) { Protocol::Http2 } else { Protocol::Http1 };
+        Self {
+            behaviour,
+            lists,
+            version: version.to_owned(),
+            authority: authority.to_owned(),
+            protocol,
+            work,
+        }
+    }
+
+    /// How many builds of the client there are that say different things.
+    pub(crate) fn builds(&self) -> usize {
+        let texts = self.behaviour.reactions.iter().map(|reaction| match &reaction.action {
+            Action::Fail(texts) => texts.len(),
+            Action::Retry | Action::Ignore | Action::Later => 1,
+        });
+        texts.max().unwrap_or(1)
+    }
+
+    /// Whether the client makes calls over connections, rather than walking down one ladder.
+    pub(crate) fn makes_calls(&self) -> bool {
+        self.behaviour.calls.is_some()
+    }
+
+    pub(crate) fn call_steps(&self) -> &[Step] {
+        self.behaviour.calls.as_ref().map_or(&[], |calls| &calls.steps)
+    }
+
+    pub(crate) fn final_steps(&self) -> &[Step] {
+        self.behaviour.calls.as_ref().map_or(&[], |calls| &calls.finally)
+    }
+
+    /// What the client does when `trigger` happens in `phase`: the line that says most about when it counts.
+    pub(crate) fn reaction(&self, trigger: Trigger, phase: Phase, after_goaway: bool) -> Option<&Action> {
+        let rank = |reaction: &&Reaction| {
+            let phase_rank = match reaction.phase {
+                Some(stated) if stated == phase => 2,
+                Some(Phase::Connecting) if phase == Phase::Writing => 1,
+                None => 0,
+                Some(_) => return None,
+            };
+            let counts = !reaction.after_goaway || after_goaway;
+            counts.then_some((reaction.after_goaway, phase_rank))
+        };
+        let of_trigger = self.behaviour.reactions.iter().filter(|reaction| reaction.trigger == trigger);
+        let best = of_trigger.filter_map(|reaction| rank(&reaction).map(|rank| (rank, reaction)));
+        best.max_by_key(|(rank, _)| *rank).map(|(_, reaction)| &reaction.action)
+    }
+
+    /// The bytes of one write. `call` is the stream of the call that is being made, `left` the time it has left.
+    pub(crate) fn encode(
+        &self,
+        items: &[Item],
+        call: StreamId,
+        left: Duration,
+        encoder: &mut Encoder,
+    ) -> Bytes {
+        let mut out = Vec::with_capacity(256);
+        for item in items {
+            self.encode_item(item, call, left, encoder, &mut out);
+        }
+        out.into()
+    }
+
+    fn encode_item(
+        &self,
+        item: &Item,
+        call: StreamId,
+        left: Duration,
+        encoder: &mut Encoder,
+        out: &mut Vec<u8>,
+    ) {
+        let number = |stream: &StreamReference| match stream {
+            StreamReference::Number(number) => *number,
+            StreamReference::OfCall => call,
+        };
+        let frame = match item {
+            Item::Preface => return out.put_slice(&PREFACE),
+            Item::Raw(bytes) => return out.put_slice(bytes),
+            Item::Frame(frame) => return frame.encode(out),
+            Item::Settings(values) => Frame::Settings(values.clone()),
+            Item::SettingsAck => Frame::SettingsAck,
+            Item::Headers { stream, end, list } => Frame::Headers {
+                stream: number(stream),
+                fragment: self.block(list, left, encoder),
+                priority: None,
+                padding: None,
+                end_stream: *end,
+                end_headers: true,
+            },
+            Item::Data { stream, end, bytes } => {
+                Frame::Data { stream: number(stream), data: bytes.clone(), padding: None, end_stream: *end }
+            }
+            Item::WindowUpdate { stream, increment } => {
+                Frame::WindowUpdate { stream: number(stream), increment: *increment }
+            }
+            Item::Ping { ack, payload } => Frame::Ping { ack: *ack, opaque: *payload },
+            Item::GoAway { last, code, debug } => {
+                Frame::GoAway { last_stream: *last, code: *code, debug: debug.clone() }
+            }
+            Item::ResetStream { stream, code } => Frame::RstStream { stream: number(stream), code: *code },
+            Item::Priority { stream, priority } => {
+                Frame::Priority { stream: number(stream), priority: *priority }
+            }
+        };
+        encode_frame(&frame, out);
+    }
+
+    fn block(&self, list: &HeaderList, left: Duration, encoder: &mut Encoder) -> Bytes {
+        let mut block = Vec::with_capacity(128);
+        let go = |name, value| (name, value, Policy::GO);
+        let fields: Vec<(&str, Cow<'_, str>, Policy)> = match list {
+            HeaderList::Block(bytes) => return bytes.clone(),
+            HeaderList::Named(name) => {
+                let lines =
+                    self.lists.iter().find(|list| list.name == *name).map(|list| list.lines.as_slice());
+                let lines = lines.unwrap_or_default().iter();
+                lines
+                    .map(|line| (line.name.as_str(), self.filled_in(&line.value, left), line.policy))
+                    .collect()
+            }
+            HeaderList::Grpc(path) => vec![
+                go(":method", "POST".into()),
+                go(":scheme", "http".into()),
+                go(":path", path.into()),
+                go(":authority", self.authority.as_str().into()),
+                go("content-type", "application/grpc".into()),
+                go("te", "trailers".into()),
+            ],
+            HeaderList::Get(path) => vec![
+                go(":method", "GET".into()),
+                go(":scheme", "http".into()),
+                go(":path", path.into()),
+                go(":authority", self.authority.as_str().into()),
+            ],
+        };
+        let written = fields.iter().map(|(name, value, policy)| (name.as_bytes(), value.as_bytes(), *policy));
+        encoder.encode(written, &mut block);
+        block.into()
+    }
+
+    fn filled_in<'a>(&'a self, value: &'a str, left: Duration) -> Cow<'a, str> {
+        if !value.contains(['{', 'S']) {
+            return value.into();
+        }
+        let value = value.replace("{version}", &self.version).replace("SERVER", &self.authority);
+        [
+            ("{timeout:n}", left.as_nanos()),
+            ("{timeout:u}", left.as_micros()),
+            ("{timeout:m}", left.as_millis()),
+            ("{timeout:S}", u128::from(left.as_secs())),
+        ]
+        .into_iter()
+        .fold(value, |value, (placeholder, amount)| {
+            let unit = &placeholder[placeholder.len() - 2..placeholder.len() - 1];
+            value.replace(placeholder, &format!("{amount}{unit}"))
+        })
+        .into()
+    }
+}
+
+/// Writes a frame; one too large to exist (a script can't say one) is left out.
+pub(crate) fn encode_frame(frame: &Frame, out: &mut Vec<u8>) {
+    let before = out.len();
+    if frame.encode(out).is_err() {
+        out.truncate(before);
+    }
+}
+
+/// Whether what the client writes first is HTTP/2's preface, or the beginning of it.
+fn speaks_http2(behaviour: &Behaviour) -> bool {
+    let steps = behaviour.connect.iter().chain(behaviour.calls.iter().flat_map(|calls| &calls.steps));
+    let first = steps.filter_map(|step| match step {
+        Step::Send(items) => items.first(),
+        _ => None,
+    });
+    match first.into_iter().next() {
+        None | Some(Item::Preface) => true,
+        Some(Item::Raw(bytes)) => bytes.iter().zip(&PREFACE).all(|(byte, expected)| byte == expected),
+        Some(_) => false,
+    }
+}

@@ -1,0 +1,179 @@
+//! Profiles: how a range of versions behaves, as data, and where that is known from.
+//!
+//! A family's profiles are one file beside this one, in the form of a script (see [`script`](crate::script)) with a head
+//! for each profile. The file is read when the catalogue is first asked for; that it can be read is a test.
+
+use std::collections::BTreeMap;
+
+use crate::script::{Behaviour, BehaviourParser, FieldList, Line, ScriptError, lines, parse_field_list};
+
+use super::{ClientSpec, Version};
+
+/// A library, with the profiles of all its versions.
+#[derive(Clone, Debug)]
+pub struct Family {
+    /// Its name in a [`ClientSpec`].
+    pub name: String,
+    /// The newest version of which there are recordings; newer ones run as the newest profile and say so.
+    pub recorded_up_to: Version,
+    /// The mode that is meant when none is named, if the family has modes.
+    pub default_mode: Option<String>,
+    /// The header lists that its profiles refer to.
+    pub field_lists: Vec<FieldList>,
+    /// Its profiles, in the order of the file.
+    pub profiles: Vec<Profile>,
+}
+
+/// How a range of versions behaves.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Its title, unique in the family.
+    pub title: String,
+    /// The first version that it covers.
+    pub from: Version,
+    /// The first version that it no longer covers; open if there is none.
+    pub until: Option<Version>,
+    /// The mode that it is about.
+    pub mode: Option<String>,
+    /// The environment that it is about; a profile with more of it goes before one with less.
+    pub environment: BTreeMap<String, String>,
+    /// What is particular to it, in a sentence.
+    pub about: String,
+    /// Where that is known from: upstream changes and files.
+    pub sources: Vec<String>,
+    /// The recordings that show it, by the part of their names before `__`.
+    pub shown_by: Vec<String>,
+    /// What it does.
+    pub behaviour: Behaviour,
+}
+
+impl Profile {
+    /// Whether the profile is about this client.
+    pub fn covers(&self, spec: &ClientSpec) -> bool {
+        self.covers_version(&spec.version)
+            && self.mode == spec.mode
+            && self.environment.iter().all(|(variable, value)| spec.environment.get(variable) == Some(value))
+    }
+
+    fn covers_version(&self, version: &Version) -> bool {
+        *version >= self.from && self.until.as_ref().is_none_or(|until| version < until)
+    }
+}
+
+impl Family {
+    /// Reads a family's file.
+    pub(crate) fn parse(file: &str, source: &str) -> Result<Self, ScriptError> {
+        let mut lines = lines(file, source)?.into_iter().peekable();
+        let mut family: Option<Self> = None;
+        while let Some(mut line) = lines.next() {
+            let mut body = Vec::new();
+            while let Some(inner) = lines.next_if(|next| next.indented) {
+                body.push(inner);
+            }
+            let keyword = line.expect_word("a word that begins a block")?;
+            match (keyword.as_str(), &mut family) {
+                ("family", None) => family = Some(head(&mut line, body)?),
+                ("fields", Some(family)) => family.field_lists.push(parse_field_list(&mut line, body)?),
+                ("profile", Some(family)) => {
+                    let profile = profile(family, &mut line, body)?;
+                    family.profiles.push(profile);
+                }
+                _ => return Err(line.unexpected_block(&["family", "fields", "profile"])),
+            }
+        }
+        family.ok_or_else(|| ScriptError::empty(file, source, "a block `family NAME`"))
+    }
+
+    /// The profile of a client: of those that cover it, the one that says most about its environment.
+    pub fn profile(&self, spec: &ClientSpec) -> Option<&Profile> {
+        let covering = self.profiles.iter().filter(|profile| profile.covers(spec));
+        covering.max_by_key(|profile| profile.environment.len())
+    }
+}
+
+fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError> {
+    let name = line.expect_word("the family's name")?;
+    let mut recorded_up_to = None;
+    let mut default_mode = None;
+    for mut inner in body {
+        if inner.take("recorded") && inner.take("up") && inner.take("to") {
+            recorded_up_to = Some(inner.parsed("a version")?);
+        } else if inner.take("mode") {
+            default_mode = Some(inner.expect_word("the default mode")?);
+        } else {
+            return Err(inner.unexpected_block(&["recorded up to", "mode"]));
+        }
+        inner.finish()?;
+    }
+    let recorded_up_to = recorded_up_to.ok_or_else(|| line.missing("a line `recorded up to VERSION`"))?;
+    Ok(Family { name, recorded_up_to, default_mode, field_lists: Vec::new(), profiles: Vec::new() })
+}
+
+fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Profile, ScriptError> {
+    let title = line.quoted("the profile's title")?;
+    line.finish()?;
+    let mut inherited = Behaviour::default();
+    let mut from = None;
+    let mut until = None;
+    let mut mode = family.default_mode.clone();
+    let mut environment = BTreeMap::new();
+    let mut about = None;
+    let mut sources = Vec::new();
+    let mut shown_by = Vec::new();
+    let mut own = Vec::new();
+    for mut inner in body {
+        let keyword = inner.expect_word("a line of a profile")?;
+        match keyword.as_str() {
+            "extends" => {
+                let base = inner.quoted("a profile's title")?;
+                let base = family.profiles.iter().find(|profile| profile.title == base);
+                let base = base.ok_or_else(|| inner.missing("a profile further up with this title"))?;
+                inherited = base.behaviour.clone();
+                mode.clone_from(&base.mode);
+            }
+            "versions" => {
+                inner.keyword("from")?;
+                from = Some(inner.parsed("a version")?);
+                if inner.take("until") {
+                    until = Some(inner.parsed("a version")?);
+                }
+            }
+            "mode" => mode = Some(inner.expect_word("a mode")?),
+            "environment" => {
+                let pair = inner.expect_word("VARIABLE=VALUE")?;
+                let (variable, value) =
+                    pair.split_once('=').ok_or_else(|| inner.missing("VARIABLE=VALUE"))?;
+                environment.insert(variable.to_owned(), value.to_owned());
+            }
+            "about" => about = Some(inner.quoted("what is particular to it")?),
+            "source" => sources.push(inner.quoted("where that is known from")?),
+            "shown-by" => {
+                while let Some(recording) = inner.word() {
+                    shown_by.push(recording);
+                }
+            }
+            _ => {
+                own.push((keyword, inner));
+                continue;
+            }
+        }
+        inner.finish()?;
+    }
+    let mut parser = BehaviourParser::new(inherited);
+    for (keyword, mut inner) in own {
+        if !parser.line(&keyword, &mut inner)? {
+            return Err(inner.unexpected_block(&BehaviourParser::KEYWORDS));
+        }
+    }
+    Ok(Profile {
+        title,
+        from: from.ok_or_else(|| line.missing("a line `versions from VERSION until VERSION`"))?,
+        until,
+        mode,
+        environment,
+        about: about.ok_or_else(|| line.missing("a line `about \"..\"`"))?,
+        sources,
+        shown_by,
+        behaviour: parser.finish(),
+    })
+}

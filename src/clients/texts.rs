@@ -1,0 +1,138 @@
+//! Filling in what a client's text depends on: the GOAWAY that came before, the status that was answered.
+//!
+//! Placeholders: `{goaway}` and `{debug}` are the code's name and the debug data of the GOAWAY, `{, debug}` is the latter
+//! as grpc-go adds it to the former if there are any; `{code}` is the name of the code the stream was reset with,
+//! `{reset Status}` the gRPC status that grpc-go makes of it; `{status}` is the number of the gRPC status answered,
+//! `{Status}` and `{STATUS}` its name as Go and Java write it, `{message}` its message; `{http}` is the HTTP status,
+//! `{frame}` the type of the server's first frame as golang.org/x/net names it.
+
+use crate::wire::{ErrorCode, FrameKind};
+
+use super::answers::{GoAway, StreamAnswer};
+
+/// What a text can depend on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts<'a> {
+    pub(crate) goaway: Option<&'a GoAway>,
+    pub(crate) answer: Option<&'a StreamAnswer>,
+    pub(crate) first_frame: Option<FrameKind>,
+}
+
+/// The text with its placeholders filled in.
+pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
+    if !text.contains('{') {
+        return text.to_owned();
+    }
+    let mut text = text.to_owned();
+    if let Some(goaway) = facts.goaway {
+        text = text.replace("{goaway}", &goaway.code.to_string());
+        text = text.replace("{goaway-number}", &u32::from(goaway.code).to_string());
+        let debug = String::from_utf8_lossy(&goaway.debug);
+        text = text.replace("{debug}", &debug);
+        let added = if debug.is_empty() { String::new() } else { format!(", debug data: {debug:?}") };
+        text = text.replace("{, debug}", &added);
+    }
+    if let Some(answer) = facts.answer {
+        let status = answer.grpc_status.unwrap_or(2);
+        let name = STATUS_NAMES.get(status as usize).copied().unwrap_or("Unknown");
+        text = text.replace("{status}", &status.to_string());
+        text = text.replace("{Status}", name);
+        text = text.replace("{STATUS}", &upper_case(name));
+        text = text.replace("{message}", &answer.grpc_message);
+        text = text.replace("{http}", &answer.http_status.unwrap_or(0).to_string());
+        if let Some(code) = answer.reset {
+            text = text.replace("{code}", &code.to_string());
+            text = text.replace("{code-number}", &u32::from(code).to_string());
+            text = text.replace("{reset Status}", STATUS_NAMES[status_of_reset(code)]);
+        }
+    }
+    if let Some(kind) = facts.first_frame {
+        text = text.replace("{frame}", go_frame_name(kind));
+    }
+    text
+}
+
+/// gRPC's status codes in order (google.golang.org/grpc/codes).
+const STATUS_NAMES: [&str; 17] = [
+    "OK",
+    "Canceled",
+    "Unknown",
+    "InvalidArgument",
+    "DeadlineExceeded",
+    "NotFound",
+    "AlreadyExists",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "FailedPrecondition",
+    "Aborted",
+    "OutOfRange",
+    "Unimplemented",
+    "Internal",
+    "Unavailable",
+    "DataLoss",
+    "Unauthenticated",
+];
+
+/// The gRPC status of a stream that was reset with `code` (grpc-go `internal/transport/http_util.go`, http2ErrConvTab).
+fn status_of_reset(code: ErrorCode) -> usize {
+    match code {
+        ErrorCode::FlowControlError | ErrorCode::EnhanceYourCalm => 8,
+        ErrorCode::RefusedStream => 14,
+        ErrorCode::Cancel => 1,
+        ErrorCode::InadequateSecurity => 7,
+        ErrorCode::Unknown(_) => 2,
+        _ => 13,
+    }
+}
+
+/// `DeadlineExceeded` as `DEADLINE_EXCEEDED`.
+fn upper_case(name: &str) -> String {
+    let mut upper = String::with_capacity(name.len() + 2);
+    for (index, character) in name.chars().enumerate() {
+        if index > 0 && character.is_uppercase() && name != "OK" {
+            upper.push('_');
+        }
+        upper.push(character.to_ascii_uppercase());
+    }
+    upper
+}
+
+/// The types of golang.org/x/net/http2's frames.
+fn go_frame_name(kind: FrameKind) -> &'static str {
+    match kind {
+        FrameKind::Data => "DataFrame",
+        FrameKind::Headers => "MetaHeadersFrame",
+        FrameKind::Priority => "PriorityFrame",
+        FrameKind::RstStream => "RSTStreamFrame",
+        FrameKind::Settings => "SettingsFrame",
+        FrameKind::PushPromise => "PushPromiseFrame",
+        FrameKind::Ping => "PingFrame",
+        FrameKind::GoAway => "GoAwayFrame",
+        FrameKind::WindowUpdate => "WindowUpdateFrame",
+        FrameKind::Continuation => "ContinuationFrame",
+        FrameKind::Unknown(_) => "UnknownFrame",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::StreamId;
+
+    #[test]
+    fn placeholders_are_filled_in_from_what_came() {
+        let goaway = GoAway {
+            last: StreamId::MAX,
+            code: ErrorCode::ProtocolError,
+            debug: bytes::Bytes::from_static(b"why"),
+        };
+        let answer =
+            StreamAnswer { grpc_status: Some(4), grpc_message: "late".into(), ..StreamAnswer::default() };
+        let facts =
+            Facts { goaway: Some(&goaway), answer: Some(&answer), first_frame: Some(FrameKind::GoAway) };
+        assert_eq!(
+            fill_in("{goaway} {debug} {Status} {STATUS} {status} {message} {frame}", &facts),
+            "PROTOCOL_ERROR why DeadlineExceeded DEADLINE_EXCEEDED 4 late GoAwayFrame"
+        );
+    }
+}

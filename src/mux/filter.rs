@@ -1,0 +1,150 @@
+//! Takes single frames out of a stream that is otherwise passed on as it is.
+//!
+//! Both directions of a connection on which a multiplexer has spoken need it: the client acknowledges SETTINGS that the
+//! back end never sent, and the back end acknowledges SETTINGS that the multiplexer has acknowledged already. A frame
+//! that is passed on is passed as it comes, without waiting for its end; only one that may be changed is held until it is
+//! complete. When there is nothing left to take out, bytes are no longer looked at.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::wire::frame::HEADER_LENGTH;
+use crate::wire::{FrameKind, RawFrame};
+
+/// What becomes of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Pass,
+    Drop,
+    /// It is held until it is complete, and then asked about again.
+    Hold,
+}
+
+/// Decides on frames.
+pub(crate) trait Judge {
+    /// What becomes of a frame, from its header alone.
+    fn fate(&mut self, kind: FrameKind, flags: u8, length: usize) -> Fate;
+
+    /// What is passed on in the place of a frame that was held.
+    fn held(&mut self, frame: RawFrame) -> Bytes;
+
+    /// Whether every frame that comes from now on passes.
+    fn is_done(&self) -> bool;
+}
+
+/// One direction of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Filter<J> {
+    pub(crate) judge: J,
+    state: State,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// The header of the next frame, as far as it has come.
+    Header(BytesMut),
+    Passing(usize),
+    Dropping(usize),
+    Holding(BytesMut, usize),
+}
+
+impl<J: Judge> Filter<J> {
+    /// A filter whose first `preface` bytes are no frame and pass.
+    pub(crate) fn new(judge: J, preface: usize) -> Self {
+        let state = if preface > 0 { State::Passing(preface) } else { State::Header(BytesMut::new()) };
+        Self { judge, state }
+    }
+
+    /// Whether bytes need no longer be pushed through it.
+    pub(crate) fn is_transparent(&self) -> bool {
+        self.judge.is_done()
+            && match &self.state {
+                State::Header(start) => start.is_empty(),
+                State::Passing(_) => true,
+                State::Dropping(_) | State::Holding(..) => false,
+            }
+    }
+
+    /// What is kept back, which has to be passed on if nothing more is to be taken out.
+    pub(crate) fn release(&mut self, out: &mut BytesMut) {
+        match std::mem::replace(&mut self.state, State::Header(BytesMut::new())) {
+            State::Header(start) => out.extend_from_slice(&start),
+            State::Holding(held, left) => {
+                out.extend_from_slice(&held);
+                self.state = State::Passing(left);
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// Passes bytes on to `out`.
+    pub(crate) fn push(&mut self, mut bytes: &[u8], out: &mut BytesMut) {
+        while !bytes.is_empty() {
+            match &mut self.state {
+                State::Passing(left) => {
+                    let length = take(left, &mut bytes, |part| out.extend_from_slice(part));
+                    self.boundary(length);
+                }
+                State::Dropping(left) => {
+                    let length = take(left, &mut bytes, |_| {});
+                    self.boundary(length);
+                }
+                State::Holding(held, left) => {
+                    if take(left, &mut bytes, |part| held.extend_from_slice(part)) == 0 {
+                        let mut whole = std::mem::take(held).freeze();
+                        if let Some(frame) = RawFrame::decode(&mut whole) {
+                            out.extend_from_slice(&self.judge.held(frame));
+                        }
+                        self.boundary(0);
+                    }
+                }
+                State::Header(start) => {
+                    let missing = HEADER_LENGTH - start.len();
+                    let part = bytes.len().min(missing);
+                    start.extend_from_slice(&bytes[..part]);
+                    bytes = &bytes[part..];
+                    if start.len() == HEADER_LENGTH {
+                        self.enter(out);
+                    }
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, out: &mut BytesMut) {
+        let State::Header(header) = &mut self.state else { return };
+        let header = std::mem::take(header);
+        let length = usize::from(header[0]) << 16 | usize::from(header[1]) << 8 | usize::from(header[2]);
+        self.state = match self.judge.fate(FrameKind::from(header[3]), header[4], length) {
+            Fate::Pass => {
+                out.extend_from_slice(&header);
+                State::Passing(length)
+            }
+            Fate::Drop => State::Dropping(length),
+            Fate::Hold if length == 0 => {
+                if let Some(frame) = RawFrame::decode(&mut header.freeze()) {
+                    out.extend_from_slice(&self.judge.held(frame));
+                }
+                State::Passing(0)
+            }
+            Fate::Hold => State::Holding(header, length),
+        };
+        if let State::Passing(0) | State::Dropping(0) = self.state {
+            self.state = State::Header(BytesMut::new());
+        }
+    }
+
+    fn boundary(&mut self, left: usize) {
+        if left == 0 {
+            self.state = State::Header(BytesMut::new());
+        }
+    }
+}
+
+/// Takes at most `left` of `bytes`, and returns how many are then left.
+fn take(left: &mut usize, bytes: &mut &[u8], mut with: impl FnMut(&[u8])) -> usize {
+    let part = bytes.len().min(*left);
+    with(&bytes[..part]);
+    *bytes = &bytes[part..];
+    *left -= part;
+    *left
+}

@@ -1,0 +1,40 @@
+//! The one form that hand-written files, profiles, captures and fuzz input all become, and the one thing the bed runs.
+//!
+//! A script reads as a ladder, from top to bottom: `>` the client writes, `<` it waits. Every `>` line is one write,
+//! so segments are explicit. A script is only ever parsed into the types below, and printing them gives a text that
+//! parses back to the same; [`bytes`] is the same script as bytes, in which every byte string is some script.
+//!
+//! The grammar, line by line (indentation shows what belongs to a client and means nothing else; `#` begins a comment):
+//!
+//! ```text
+//! client "NAME"            a client written out below      client grpc-go@1.33.3    one from the catalogue
+//!   tls alpn=h2 sni=NAME   speaks TLS first
+//!   cut 1 9 24             the client's bytes are cut at these offsets
+//!   no acks                SETTINGS and PING are not answered unless a step does it
+//!   > ITEM, ITEM ..        one write
+//!   < WHAT within 20s else "TEXT"
+//!   wait 5ms | half-close | close | reset | silent
+//! server cmux-header
+//! network                  latency 5ms | to-server LINE | to-client LINE
+//! expect stalled client waiting for settings at 20s
+//! ```
+//!
+//! A client that makes several calls, as a library's channel does, has three more marks: `ready` ends what is done for
+//! each connection, `call` begins what is done for each call, `finally` what is done when no more calls come; and it
+//! has `on` lines for what it does when things happen out of turn. Profiles are written so.
+
+mod ast;
+mod bytes;
+mod error;
+mod lexer;
+mod parser;
+mod printer;
+
+pub use ast::{
+    Action, AfterFailure, AfterLoss, Awaited, Behaviour, Calls, Client, Expectation, ExpectedOutcome,
+    FieldLine, FieldList, HeaderList, Item, Phase, Reaction, Script, Step, StreamReference, Trigger,
+    WaitFrom, Who,
+};
+pub use error::ScriptError;
+pub(crate) use lexer::{Line, lines};
+pub(crate) use parser::{BehaviourParser, parse_field_list};

@@ -1,0 +1,336 @@
+//! What stands inside a client: steps, marks and `on` lines. Profiles are read by the same code, on top of the profile
+//! that they extend.
+
+use std::time::Duration;
+
+use crate::script::error::Complaint;
+use crate::script::{
+    Action, AfterFailure, AfterLoss, Awaited, Behaviour, Calls, HeaderList, Item, Line, Phase, Reaction,
+    ScriptError, Step, Trigger, WaitFrom,
+};
+
+use super::{item, value};
+
+/// Reads the lines of one client.
+pub(crate) struct BehaviourParser {
+    behaviour: Behaviour,
+    section: Section,
+    /// Sections that still hold what was inherited, and are emptied by their first own step.
+    inherited: [bool; 3],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Section {
+    Connect,
+    Call,
+    Finally,
+}
+
+impl BehaviourParser {
+    pub(crate) const KEYWORDS: [&'static str; 18] = [
+        ">",
+        "<",
+        "wait",
+        "half-close",
+        "close",
+        "reset",
+        "silent",
+        "cut",
+        "no",
+        "frames",
+        "settings",
+        "streams",
+        "ready",
+        "call",
+        "finally",
+        "on",
+        "fail-fast",
+        "after",
+    ];
+
+    /// Starts from what is inherited.
+    pub(crate) fn new(inherited: Behaviour) -> Self {
+        Self { behaviour: inherited, section: Section::Connect, inherited: [true; 3] }
+    }
+
+    /// Reads one line after its first word; `false` if no line begins with that word.
+    pub(crate) fn line(&mut self, keyword: &str, line: &mut Line<'_>) -> Result<bool, ScriptError> {
+        match keyword {
+            ">" => {
+                let items = item::items(line)?;
+                self.step(Step::Send(items));
+                return Ok(true);
+            }
+            "<" => {
+                let step = awaiting(line)?;
+                self.step(step);
+            }
+            "wait" => {
+                let step = Step::Wait(value::duration(line)?);
+                self.step(step);
+            }
+            "half-close" => self.step(Step::HalfClose),
+            "close" => self.step(Step::Close),
+            "reset" => self.step(Step::Reset),
+            "silent" => self.step(Step::Silent),
+            "cut" => self.behaviour.cuts = value::offsets(line)?,
+            "no" => {
+                line.keyword("acks")?;
+                self.behaviour.acknowledges = false;
+            }
+            "frames" => {
+                line.keyword("up")?;
+                line.keyword("to")?;
+                self.behaviour.frame_limit = value::number(line, "a number of bytes")?;
+            }
+            "settings" => {
+                self.behaviour.settings_within = if line.take("never") {
+                    None
+                } else {
+                    line.keyword("within")?;
+                    Some(value::duration(line)?)
+                };
+            }
+            "streams" => {
+                line.keyword("from")?;
+                self.behaviour.first_stream = item::stream_number(line)?;
+            }
+            "ready" => {
+                self.behaviour.calls.get_or_insert_default();
+            }
+            "call" => {
+                self.behaviour.calls.get_or_insert_default();
+                self.section = Section::Call;
+            }
+            "finally" => {
+                self.behaviour.calls.get_or_insert_default();
+                self.section = Section::Finally;
+            }
+            "on" => self.on(line)?,
+            "fail-fast" => self.behaviour.fail_fast = Some(line.quoted("what the user reads")?),
+            "after" => self.after(line)?,
+            _ => return Ok(false),
+        }
+        line.finish()?;
+        Ok(true)
+    }
+
+    /// The behaviour that the lines make.
+    pub(crate) fn finish(self) -> Behaviour {
+        self.behaviour
+    }
+
+    fn step(&mut self, step: Step) {
+        let calls = &mut self.behaviour.calls;
+        let steps = match self.section {
+            Section::Connect => &mut self.behaviour.connect,
+            Section::Call => &mut calls.get_or_insert_default().steps,
+            Section::Finally => &mut calls.get_or_insert_default().finally,
+        };
+        if std::mem::take(&mut self.inherited[self.section as usize]) {
+            steps.clear();
+        }
+        steps.push(step);
+    }
+
+    /// `on TRIGGER PHASE ..`, or `on TRIGGER PHASE as connecting` to drop an inherited line for that phase.
+    fn on(&mut self, line: &mut Line<'_>) -> Result<(), ScriptError> {
+        let (trigger, phase, after_goaway) = occasion(line)?;
+        let reactions = &mut self.behaviour.reactions;
+        let same = |other: &Reaction| {
+            (other.trigger, other.phase, other.after_goaway) == (trigger, phase, after_goaway)
+        };
+        if line.take("as") {
+            line.keyword(Phase::Connecting.word())?;
+            reactions.retain(|other| !same(other));
+            return Ok(());
+        }
+        let reaction = Reaction { trigger, phase, after_goaway, action: action(line)? };
+        match reactions.iter_mut().find(|other| same(other)) {
+            Some(inherited) => *inherited = reaction,
+            None => reactions.push(reaction),
+        }
+        Ok(())
+    }
+
+    fn after(&mut self, line: &mut Line<'_>) -> Result<(), ScriptError> {
+        if line.take("failure") {
+            line.keyword("wait")?;
+            let (wait, from) = waiting(line)?;
+            self.behaviour.after_failure = AfterFailure { wait, from };
+            return Ok(());
+        }
+        line.keyword("loss")?;
+        let early = line.take("before");
+        if early {
+            line.keyword("settings")?;
+        }
+        let loss = if line.take("connect") {
+            AfterLoss::Connect
+        } else if line.take("blink") {
+            AfterLoss::Blink
+        } else if line.take("idle") {
+            AfterLoss::Idle
+        } else {
+            line.keyword("wait")?;
+            let (wait, from) = waiting(line)?;
+            AfterLoss::Wait(wait, from)
+        };
+        if early {
+            self.behaviour.after_early_loss = Some(loss);
+        } else {
+            self.behaviour.after_loss = loss;
+        }
+        Ok(())
+    }
+}
+
+fn waiting(line: &mut Line<'_>) -> Result<(Duration, WaitFrom), ScriptError> {
+    let wait = value::duration(line)?;
+    if !line.take("from") {
+        return Ok((wait, WaitFrom::End));
+    }
+    line.keyword("start")?;
+    Ok((wait, WaitFrom::Start))
+}
+
+impl Behaviour {
+    /// The header lists that its steps refer to by name.
+    pub(crate) fn named_lists(&self) -> impl Iterator<Item = &str> {
+        let calls = self.calls.iter().flat_map(|Calls { steps, finally }| steps.iter().chain(finally));
+        self.connect
+            .iter()
+            .chain(calls)
+            .flat_map(|step| match step {
+                Step::Send(items) => items.as_slice(),
+                _ => &[],
+            })
+            .filter_map(|item| match item {
+                Item::Headers { list: HeaderList::Named(name), .. } => Some(name.as_str()),
+                _ => None,
+            })
+    }
+}
+
+fn awaiting(line: &mut Line<'_>) -> Result<Step, ScriptError> {
+    let keyword = line.expect_word("what the client waits for")?;
+    let what = match keyword.as_str() {
+        "settings" if line.take("ack") => Awaited::SettingsAck,
+        "settings" if line.take("or") => {
+            line.keyword("ack")?;
+            Awaited::SettingsOrAck
+        }
+        "settings" => Awaited::Settings,
+        "headers" => Awaited::Headers(item::stream(line)?),
+        "end" => Awaited::End(item::stream(line)?),
+        "reset-stream" => Awaited::ResetStream(item::stream(line)?),
+        "goaway" => Awaited::GoAway,
+        "ping" => {
+            line.keyword("ack")?;
+            Awaited::PingAck
+        }
+        "bytes" => Awaited::Bytes(line.parsed("a number of bytes")?),
+        "http1" => Awaited::Http1,
+        "close" => Awaited::Close,
+        other => {
+            let known = [
+                "settings",
+                "headers",
+                "end",
+                "reset-stream",
+                "goaway",
+                "ping ack",
+                "bytes",
+                "http1",
+                "close",
+            ];
+            return Err(line.complain_last(Complaint::unknown("thing to wait for", other, &known)));
+        }
+    };
+    let within = if line.take("within") { Some(value::duration(line)?) } else { None };
+    let otherwise = if line.take("else") { Some(line.quoted("what the user reads")?) } else { None };
+    Ok(Step::Await { what, within, otherwise })
+}
+
+fn occasion(line: &mut Line<'_>) -> Result<(Trigger, Option<Phase>, bool), ScriptError> {
+    let word = line.expect_word("what happens")?;
+    let trigger = Trigger::ALL.into_iter().find(|trigger| trigger.word() == word).ok_or_else(|| {
+        line.complain_last(Complaint::unknown("thing that happens", &word, &Trigger::ALL.map(Trigger::word)))
+    })?;
+    let phase = Phase::ALL.into_iter().find(|phase| line.take(phase.word()));
+    let after_goaway = line.take("after");
+    if after_goaway {
+        line.keyword("goaway")?;
+    }
+    Ok((trigger, phase, after_goaway))
+}
+
+fn action(line: &mut Line<'_>) -> Result<Action, ScriptError> {
+    let word = line.expect_word("what the client then does")?;
+    match word.as_str() {
+        "fail" => {
+            let mut texts = vec![line.quoted("what the user reads")?];
+            while line.take("or") {
+                texts.push(line.quoted("what the user of another build reads")?);
+            }
+            Ok(Action::Fail(texts))
+        }
+        "retry" => Ok(Action::Retry),
+        "ignore" => Ok(Action::Ignore),
+        "later" => Ok(Action::Later),
+        other => {
+            let known = ["fail", "retry", "ignore", "later"];
+            Err(line.complain_last(Complaint::unknown("reaction", other, &known)))
+        }
+    }
+}
+
+impl Trigger {
+    /// All of them, in the order in which scripts are printed.
+    pub(crate) const ALL: [Self; 12] = [
+        Self::End,
+        Self::Reset,
+        Self::Http1,
+        Self::NotSettings,
+        Self::Protocol,
+        Self::GoAway,
+        Self::Unprocessed,
+        Self::ResetStream,
+        Self::Status,
+        Self::HttpStatus,
+        Self::Timeout,
+        Self::Deadline,
+    ];
+
+    /// The word after `on`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::End => "end",
+            Self::Reset => "reset",
+            Self::Http1 => "http1",
+            Self::NotSettings => "not-settings",
+            Self::Protocol => "protocol",
+            Self::GoAway => "goaway",
+            Self::Unprocessed => "unprocessed",
+            Self::ResetStream => "reset-stream",
+            Self::Status => "status",
+            Self::HttpStatus => "http-status",
+            Self::Timeout => "timeout",
+            Self::Deadline => "deadline",
+        }
+    }
+}
+
+impl Phase {
+    pub(crate) const ALL: [Self; 4] = [Self::Writing, Self::Connecting, Self::Idle, Self::Call];
+
+    /// The word in an `on` line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Writing => "writing",
+            Self::Connecting => "connecting",
+            Self::Idle => "idle",
+            Self::Call => "call",
+        }
+    }
+}

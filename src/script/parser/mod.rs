@@ -1,0 +1,235 @@
+//! From lines to a [`Script`]. One function reads one kind of block; what is inside a client is in `behaviour`.
+
+mod behaviour;
+mod item;
+mod value;
+
+use crate::clients::ClientSpec;
+use crate::net::{Cuts, Fault, Path};
+use crate::outcome::WaitingFor;
+use crate::wire::hpack::Policy;
+
+use super::error::Complaint;
+use super::{
+    Behaviour, Client, Expectation, ExpectedOutcome, FieldLine, FieldList, Line, Script, ScriptError, Who,
+    lines,
+};
+
+pub(crate) use behaviour::BehaviourParser;
+pub(super) use value::policy_words;
+
+const BLOCKS: [&str; 5] = ["client", "server", "network", "expect", "fields"];
+
+impl Script {
+    /// Reads a script. `file` is what errors call it.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that can't be read, with its place and the nearest thing that can.
+    pub fn parse(file: &str, source: &str) -> Result<Self, ScriptError> {
+        let mut lines = lines(file, source)?.into_iter().peekable();
+        let mut script = Self::default();
+        while let Some(mut line) = lines.next() {
+            if line.indented {
+                return Err(line.complain(Complaint::new("nothing above this line can hold it")));
+            }
+            let mut body = Vec::new();
+            while let Some(inner) = lines.next_if(|next| next.indented) {
+                body.push(inner);
+            }
+            let keyword = line.expect_word("a word that begins a block")?;
+            match keyword.as_str() {
+                "client" => script.clients.push(client(&mut line, body)?),
+                "server" => {
+                    script.server = Some(line.parsed("a server's name")?);
+                    line.finish()?;
+                    nothing_inside(&body)?;
+                }
+                "network" => {
+                    line.finish()?;
+                    for mut inner in body {
+                        network(&mut script, &mut inner)?;
+                    }
+                }
+                "expect" => {
+                    script.expectations.push(expectation(&mut line)?);
+                    nothing_inside(&body)?;
+                }
+                "fields" => script.field_lists.push(parse_field_list(&mut line, body)?),
+                other => {
+                    return Err(line.complain_last(Complaint::unknown("block", other, &BLOCKS)));
+                }
+            }
+        }
+        for client in &script.clients {
+            check_names(&script, client, file, source)?;
+        }
+        Ok(script)
+    }
+}
+
+/// Reads the rest of a line `fields NAME POLICY..` and its indented lines.
+pub(crate) fn parse_field_list(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<FieldList, ScriptError> {
+    let name = line.expect_word("the name of the list")?;
+    let policy = value::policy(line, Policy::GO)?;
+    let mut fields = Vec::new();
+    for mut inner in body {
+        let name = inner.expect_word("a field's name")?;
+        let value = value::word_or_text(&mut inner, "the field's value")?;
+        let policy = value::policy(&mut inner, policy)?;
+        fields.push(FieldLine { name, value, policy });
+    }
+    Ok(FieldList { name, lines: fields })
+}
+
+fn client(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Client, ScriptError> {
+    let label = if line.at_text() { Some(line.quoted("a name")?) } else { None };
+    if line.peek().is_some() {
+        let spec: ClientSpec = line.parsed("a client")?;
+        line.finish()?;
+        nothing_inside(&body)?;
+        let name = label.unwrap_or_else(|| spec.to_string());
+        return Ok(Client { name, who: Who::Catalogued(spec) });
+    }
+    let Some(name) = label else {
+        return Err(
+            line.complain(Complaint::new("a name in quotes, or a client of the catalogue, is missing here"))
+        );
+    };
+    let mut parser = BehaviourParser::new(Behaviour::default());
+    for mut inner in body {
+        let keyword = inner.expect_word("a step")?;
+        if !parser.line(&keyword, &mut inner)? {
+            return Err(inner.complain_last(Complaint::unknown(
+                "step",
+                &keyword,
+                &BehaviourParser::KEYWORDS,
+            )));
+        }
+    }
+    Ok(Client { name, who: Who::Scripted(Box::new(parser.finish())) })
+}
+
+fn network(script: &mut Script, line: &mut Line<'_>) -> Result<(), ScriptError> {
+    let to_server = line.take("to-server");
+    let to_client = !to_server && line.take("to-client");
+    let network = &mut script.network;
+    let mut read = Path::default();
+    let keyword = line.expect_word("what the network does")?;
+    let change: fn(&mut Path, &Path) = match keyword.as_str() {
+        "latency" => {
+            read.latency = value::duration(line)?;
+            |path, read| path.latency = read.latency
+        }
+        "cut" => {
+            read.cuts = cuts(line)?;
+            |path, read| path.cuts = read.cuts.clone()
+        }
+        "window" => {
+            read.window = line.parsed("a number of bytes, at least 1")?;
+            |path, read| path.window = read.window
+        }
+        "stalled" => {
+            line.keyword("until")?;
+            read.stalled_until = value::duration(line)?;
+            |path, read| path.stalled_until = read.stalled_until
+        }
+        "black-hole" | "reset" | "end" => {
+            line.keyword("after")?;
+            let after = line.parsed("a number of bytes")?;
+            read.fault = Some(match keyword.as_str() {
+                "black-hole" => Fault::BlackHole { after },
+                "reset" => Fault::Reset { after },
+                _ => Fault::End { after },
+            });
+            |path, read| path.fault = read.fault
+        }
+        other => {
+            let known = ["latency", "cut", "window", "stalled", "black-hole", "reset", "end"];
+            return Err(line.complain_last(Complaint::unknown("thing a network does", other, &known)));
+        }
+    };
+    if !to_client {
+        change(&mut network.to_server, &read);
+    }
+    if !to_server {
+        change(&mut network.to_client, &read);
+    }
+    line.finish()
+}
+
+fn cuts(line: &mut Line<'_>) -> Result<Cuts, ScriptError> {
+    if line.take("every-byte") {
+        Ok(Cuts::EveryByte)
+    } else if line.take("as-written") {
+        Ok(Cuts::AsWritten)
+    } else if line.take("segment") {
+        Ok(Cuts::Segment(line.parsed("a number of bytes, at least 1")?))
+    } else {
+        Ok(Cuts::At(value::offsets(line)?))
+    }
+}
+
+fn expectation(line: &mut Line<'_>) -> Result<Expectation, ScriptError> {
+    let client = if line.at_text() { Some(line.quoted("a client's name")?) } else { None };
+    let keyword = line.expect_word("an outcome")?;
+    let outcome = match keyword.as_str() {
+        "served" => {
+            let route = if line.take("by") { Some(line.expect_word("a route")?) } else { None };
+            ExpectedOutcome::Served(route)
+        }
+        "refused" => ExpectedOutcome::Refused,
+        "misrouted" => ExpectedOutcome::Misrouted,
+        "unsupported" => ExpectedOutcome::Unsupported,
+        "stalled" => {
+            let waiting_for = if line.take("client") {
+                line.keyword("waiting")?;
+                line.keyword("for")?;
+                Some(waiting_for(line)?)
+            } else {
+                None
+            };
+            ExpectedOutcome::Stalled(waiting_for)
+        }
+        other => {
+            let known = ["served", "refused", "stalled", "misrouted", "unsupported"];
+            return Err(line.complain_last(Complaint::unknown("outcome", other, &known)));
+        }
+    };
+    let at = if line.take("at") { Some(value::duration(line)?) } else { None };
+    line.finish()?;
+    Ok(Expectation { client, outcome, at })
+}
+
+fn waiting_for(line: &mut Line<'_>) -> Result<WaitingFor, ScriptError> {
+    let mut phrase = line.expect_word("what the client waits for")?;
+    if matches!((phrase.as_str(), line.peek()), ("settings", Some("ack")) | ("tls", Some("handshake"))) {
+        phrase = format!("{phrase} {}", line.expect_word("the second word")?);
+    }
+    WaitingFor::ALL.into_iter().find(|waiting_for| waiting_for.word() == phrase).ok_or_else(|| {
+        let known = WaitingFor::ALL.map(WaitingFor::word);
+        line.complain_last(Complaint::unknown("thing to wait for", &phrase, &known))
+    })
+}
+
+fn nothing_inside(body: &[Line<'_>]) -> Result<(), ScriptError> {
+    match body.first() {
+        Some(inner) => Err(inner.complain(Complaint::new("nothing above this line can hold it"))),
+        None => Ok(()),
+    }
+}
+
+/// A header list that a step names must be in the file.
+fn check_names(script: &Script, client: &Client, file: &str, source: &str) -> Result<(), ScriptError> {
+    let Who::Scripted(behaviour) = &client.who else {
+        return Ok(());
+    };
+    for name in behaviour.named_lists() {
+        if !script.field_lists.iter().any(|list| list.name == name) {
+            let start = source.find(&format!("fields {name}")).unwrap_or(0);
+            let complaint = Complaint::new(format!("there is no block `fields {name}` in this file"));
+            return Err(ScriptError::new(file, source, start..start + 7 + name.len(), complaint));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,376 @@
+//! A script as text that parses back to the same script.
+
+use std::fmt::{self, Display, Formatter, Write};
+use std::time::Duration;
+
+use crate::net::{Cuts, Fault, Network, Path};
+use crate::wire::Priority;
+use crate::wire::hpack::Policy;
+
+use super::parser::policy_words;
+use super::{
+    Action, AfterFailure, AfterLoss, Awaited, Behaviour, Client, Expectation, ExpectedOutcome, HeaderList,
+    Item, Script, Step, StreamReference, WaitFrom, Who,
+};
+
+impl Display for Script {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        for list in &self.field_lists {
+            writeln!(formatter, "fields {}", list.name)?;
+            for line in &list.lines {
+                write!(formatter, "  {} {}", line.name, Quoted(line.value.as_bytes()))?;
+                writeln!(formatter, "{}", policy_words(line.policy, Policy::GO))?;
+            }
+        }
+        for Client { name, who } in &self.clients {
+            match who {
+                Who::Catalogued(spec) => writeln!(formatter, "client {} {spec}", Quoted(name.as_bytes()))?,
+                Who::Scripted(behaviour) => {
+                    writeln!(formatter, "client {}", Quoted(name.as_bytes()))?;
+                    write!(formatter, "{behaviour}")?;
+                }
+            }
+        }
+        if let Some(server) = &self.server {
+            writeln!(formatter, "server {server}")?;
+        }
+        network(formatter, &self.network)?;
+        self.expectations.iter().try_for_each(|expectation| writeln!(formatter, "{expectation}"))
+    }
+}
+
+impl Display for Behaviour {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let default = Self::default();
+        if !self.cuts.is_empty() {
+            writeln!(formatter, "  cut{}", Offsets(&self.cuts))?;
+        }
+        if !self.acknowledges {
+            writeln!(formatter, "  no acks")?;
+        }
+        if self.frame_limit != default.frame_limit {
+            writeln!(formatter, "  frames up to {}", self.frame_limit)?;
+        }
+        if let Some(within) = self.settings_within {
+            writeln!(formatter, "  settings within {}", Time(within))?;
+        }
+        if self.first_stream != default.first_stream {
+            writeln!(formatter, "  streams from {}", self.first_stream)?;
+        }
+        steps(formatter, &self.connect)?;
+        if let Some(calls) = &self.calls {
+            writeln!(formatter, "  ready\n  call")?;
+            steps(formatter, &calls.steps)?;
+            writeln!(formatter, "  finally")?;
+            steps(formatter, &calls.finally)?;
+        }
+        if let Some(text) = &self.fail_fast {
+            writeln!(formatter, "  fail-fast {}", Quoted(text.as_bytes()))?;
+        }
+        if self.after_loss != default.after_loss {
+            writeln!(formatter, "  after loss {}", self.after_loss)?;
+        }
+        if let Some(loss) = self.after_early_loss {
+            writeln!(formatter, "  after loss before settings {loss}")?;
+        }
+        let AfterFailure { wait, from } = self.after_failure;
+        if self.after_failure != default.after_failure {
+            writeln!(formatter, "  after failure {}", AfterLoss::Wait(wait, from))?;
+        }
+        for reaction in &self.reactions {
+            write!(formatter, "  on {}", reaction.trigger.word())?;
+            if let Some(phase) = reaction.phase {
+                write!(formatter, " {}", phase.word())?;
+            }
+            if reaction.after_goaway {
+                formatter.write_str(" after goaway")?;
+            }
+            match &reaction.action {
+                Action::Fail(texts) => {
+                    for (index, text) in texts.iter().enumerate() {
+                        let word = if index == 0 { "fail" } else { "or" };
+                        write!(formatter, " {word} {}", Quoted(text.as_bytes()))?;
+                    }
+                    writeln!(formatter)?;
+                }
+                Action::Retry => writeln!(formatter, " retry")?,
+                Action::Ignore => writeln!(formatter, " ignore")?,
+                Action::Later => writeln!(formatter, " later")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Display for Step {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    formatter.write_str(if index == 0 { "> " } else { ", " })?;
+                    item.fmt(formatter)?;
+                }
+                Ok(())
+            }
+            Self::Await { what, within, otherwise } => {
+                write!(formatter, "< {what}")?;
+                if let Some(within) = within {
+                    write!(formatter, " within {}", Time(*within))?;
+                }
+                match otherwise {
+                    Some(text) => write!(formatter, " else {}", Quoted(text.as_bytes())),
+                    None => Ok(()),
+                }
+            }
+            Self::Wait(time) => write!(formatter, "wait {}", Time(*time)),
+            Self::HalfClose => formatter.write_str("half-close"),
+            Self::Close => formatter.write_str("close"),
+            Self::Reset => formatter.write_str("reset"),
+            Self::Silent => formatter.write_str("silent"),
+        }
+    }
+}
+
+impl Display for Item {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let end_word = |end: &bool| if *end { " end" } else { "" };
+        match self {
+            Self::Preface => formatter.write_str("preface"),
+            Self::Settings(settings) => {
+                formatter.write_str("settings")?;
+                for setting in settings {
+                    write!(formatter, " {:#x}={}", u16::from(setting.id), setting.value)?;
+                }
+                Ok(())
+            }
+            Self::SettingsAck => formatter.write_str("settings ack"),
+            Self::Headers { stream, end, list } => {
+                write!(formatter, "headers {stream}{} {list}", end_word(end))
+            }
+            Self::Data { stream, end, bytes } => {
+                write!(formatter, "data {stream}{}{}", end_word(end), Hexadecimal(bytes))
+            }
+            Self::WindowUpdate { stream, increment } => {
+                write!(formatter, "window-update {stream} {}", u32::from(*increment))
+            }
+            Self::Ping { ack, payload } => {
+                write!(formatter, "ping{}{}", if *ack { " ack" } else { "" }, Hexadecimal(payload))
+            }
+            Self::GoAway { last, code, debug } => {
+                write!(formatter, "goaway {last} {:#x}", u32::from(*code))?;
+                if debug.is_empty() { Ok(()) } else { write!(formatter, " {}", Quoted(debug)) }
+            }
+            Self::ResetStream { stream, code } => {
+                write!(formatter, "reset-stream {stream} {:#x}", u32::from(*code))
+            }
+            Self::Priority { stream, priority: Priority { exclusive, dependency, weight } } => {
+                let exclusive = if *exclusive { " exclusive" } else { "" };
+                write!(formatter, "priority {stream} on {dependency} weight {weight}{exclusive}")
+            }
+            Self::Frame(frame) => {
+                let reserved = if frame.reserved { " reserved" } else { "" };
+                let kind = u8::from(frame.kind);
+                write!(
+                    formatter,
+                    "frame {kind:#x} flags {:#x}{reserved} stream {}",
+                    frame.flags, frame.stream
+                )?;
+                write!(formatter, "{}", Hexadecimal(&frame.payload))
+            }
+            Self::Raw(bytes) if readable(bytes) => write!(formatter, "raw {}", Quoted(bytes)),
+            Self::Raw(bytes) => write!(formatter, "hex{}", Hexadecimal(bytes)),
+        }
+    }
+}
+
+impl Display for StreamReference {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(formatter),
+            Self::OfCall => formatter.write_str("call"),
+        }
+    }
+}
+
+impl Display for HeaderList {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Grpc(path) => write!(formatter, "grpc {}", Word(path)),
+            Self::Get(path) => write!(formatter, "get {}", Word(path)),
+            Self::Named(name) => write!(formatter, "fields {name}"),
+            Self::Block(block) => write!(formatter, "block{}", Hexadecimal(block)),
+        }
+    }
+}
+
+impl Display for Awaited {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings => formatter.write_str("settings"),
+            Self::SettingsOrAck => formatter.write_str("settings or ack"),
+            Self::SettingsAck => formatter.write_str("settings ack"),
+            Self::Headers(stream) => write!(formatter, "headers {stream}"),
+            Self::End(stream) => write!(formatter, "end {stream}"),
+            Self::ResetStream(stream) => write!(formatter, "reset-stream {stream}"),
+            Self::GoAway => formatter.write_str("goaway"),
+            Self::PingAck => formatter.write_str("ping ack"),
+            Self::Bytes(count) => write!(formatter, "bytes {count}"),
+            Self::Http1 => formatter.write_str("http1"),
+            Self::Close => formatter.write_str("close"),
+        }
+    }
+}
+
+impl Display for Expectation {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str("expect")?;
+        if let Some(client) = &self.client {
+            write!(formatter, " {}", Quoted(client.as_bytes()))?;
+        }
+        match &self.outcome {
+            ExpectedOutcome::Served(None) => formatter.write_str(" served")?,
+            ExpectedOutcome::Served(Some(route)) => write!(formatter, " served by {route}")?,
+            ExpectedOutcome::Refused => formatter.write_str(" refused")?,
+            ExpectedOutcome::Misrouted => formatter.write_str(" misrouted")?,
+            ExpectedOutcome::Unsupported => formatter.write_str(" unsupported")?,
+            ExpectedOutcome::Stalled(None) => formatter.write_str(" stalled")?,
+            ExpectedOutcome::Stalled(Some(waiting_for)) => {
+                write!(formatter, " stalled client waiting for {waiting_for}")?;
+            }
+        }
+        self.at.map_or(Ok(()), |at| write!(formatter, " at {}", Time(at)))
+    }
+}
+
+fn steps(formatter: &mut Formatter<'_>, steps: &[Step]) -> fmt::Result {
+    steps.iter().try_for_each(|step| writeln!(formatter, "  {step}"))
+}
+
+fn network(formatter: &mut Formatter<'_>, network: &Network) -> fmt::Result {
+    if *network == Network::default() {
+        return Ok(());
+    }
+    writeln!(formatter, "network")?;
+    path(formatter, "to-server", &network.to_server)?;
+    path(formatter, "to-client", &network.to_client)
+}
+
+fn path(formatter: &mut Formatter<'_>, side: &str, path: &Path) -> fmt::Result {
+    let default = Path::default();
+    if path.latency != default.latency {
+        writeln!(formatter, "  {side} latency {}", Time(path.latency))?;
+    }
+    match &path.cuts {
+        Cuts::AsWritten => {}
+        Cuts::EveryByte => writeln!(formatter, "  {side} cut every-byte")?,
+        Cuts::Segment(most) => writeln!(formatter, "  {side} cut segment {most}")?,
+        Cuts::At(offsets) => writeln!(formatter, "  {side} cut{}", Offsets(offsets))?,
+    }
+    if path.window != default.window {
+        writeln!(formatter, "  {side} window {}", path.window)?;
+    }
+    if path.stalled_until != default.stalled_until {
+        writeln!(formatter, "  {side} stalled until {}", Time(path.stalled_until))?;
+    }
+    match path.fault {
+        None => Ok(()),
+        Some(Fault::BlackHole { after }) => {
+            writeln!(formatter, "  {side} black-hole after {after}")
+        }
+        Some(Fault::Reset { after }) => writeln!(formatter, "  {side} reset after {after}"),
+        Some(Fault::End { after }) => writeln!(formatter, "  {side} end after {after}"),
+    }
+}
+
+/// A duration in the largest unit that holds it exactly.
+pub(crate) struct Time(pub(crate) Duration);
+
+impl Display for Time {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let nanoseconds = self.0.as_nanos();
+        let units = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1)];
+        let (unit, size) = if nanoseconds == 0 {
+            ("ms", 1)
+        } else {
+            units.into_iter().find(|(_, size)| nanoseconds % size == 0).unwrap_or(("ns", 1))
+        };
+        write!(formatter, "{}{unit}", nanoseconds / size)
+    }
+}
+
+impl Display for AfterLoss {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect => formatter.write_str("connect"),
+            Self::Blink => formatter.write_str("blink"),
+            Self::Idle => formatter.write_str("idle"),
+            Self::Wait(wait, WaitFrom::End) => write!(formatter, "wait {}", Time(*wait)),
+            Self::Wait(wait, WaitFrom::Start) => {
+                write!(formatter, "wait {} from start", Time(*wait))
+            }
+        }
+    }
+}
+
+struct Offsets<'a>(&'a [u64]);
+
+impl Display for Offsets<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|offset| write!(formatter, " {offset}"))
+    }
+}
+
+struct Hexadecimal<'a>(&'a [u8]);
+
+impl Display for Hexadecimal<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        if !self.0.is_empty() {
+            formatter.write_char(' ')?;
+        }
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+/// Text in quotes, with what can't be printed escaped.
+struct Quoted<'a>(&'a [u8]);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_char('"')?;
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match character {
+                    '"' | '\\' => write!(formatter, "\\{character}")?,
+                    '\r' => formatter.write_str("\\r")?,
+                    '\n' => formatter.write_str("\\n")?,
+                    '\t' => formatter.write_str("\\t")?,
+                    control if control.is_ascii_control() => {
+                        write!(formatter, "\\x{:02x}", u32::from(control))?
+                    }
+                    other => formatter.write_char(other)?,
+                }
+            }
+            chunk.invalid().iter().try_for_each(|byte| write!(formatter, "\\x{byte:02x}"))?;
+        }
+        formatter.write_char('"')
+    }
+}
+
+/// A word as it is where it can be read back as one, else in quotes.
+struct Word<'a>(&'a str);
+
+impl Display for Word<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let plain = |character: char| !(character.is_whitespace() || "\",#".contains(character));
+        if !self.0.is_empty() && self.0.chars().all(plain) {
+            formatter.write_str(self.0)
+        } else {
+            Quoted(self.0.as_bytes()).fmt(formatter)
+        }
+    }
+}
+
+/// Whether bytes are better shown as text.
+fn readable(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|byte| byte.is_ascii_graphic() || b" \r\n\t".contains(byte))
+}

@@ -1,0 +1,49 @@
+//! A plain HTTP/1 server: Go's `http.Server` with an empty `http.ServeMux`, as far as a handshake sees it.
+//!
+//! Sources: Go 1.27 `net/http/server.go`. To HTTP/2's preface, which reads as a request `PRI *`, the `ServeMux` answers
+//! 400 and the server closes; what the client wrote after those 24 bytes may then be unread, and the close a reset.
+//! Behind cmux a request for `/` is answered with 200, as in the recordings, whose HTTP listener had a handler.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::wire::PREFACE;
+use crate::wire::http1::{HeadLimits, Parsed, RequestHead};
+
+const BAD_REQUEST: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n";
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 5\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nhttp\n";
+
+/// Answers requests until the client has had enough, or deserves a 400. `closing` passes between the last answer and
+/// the close.
+pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, closing: Duration) {
+    let mut buffer = BytesMut::with_capacity(4096);
+    loop {
+        let preface = buffer.starts_with(&PREFACE[..PREFACE.len() - 6]);
+        let answer = match RequestHead::parse(&buffer, HeadLimits::default()) {
+            _ if preface => Some(BAD_REQUEST),
+            Parsed::Complete { length, .. } => {
+                let _ = buffer.split_to(length);
+                Some(OK)
+            }
+            Parsed::Partial => None,
+            Parsed::Invalid(_) if PREFACE.starts_with(&buffer) => None,
+            Parsed::Invalid(_) => Some(BAD_REQUEST),
+        };
+        if let Some(answer) = answer {
+            if stream.write_all(answer).await.is_err() {
+                return;
+            }
+            if answer == BAD_REQUEST {
+                break;
+            }
+        } else if !matches!(stream.read_buf(&mut buffer).await, Ok(1..)) {
+            return;
+        }
+    }
+    if !closing.is_zero() {
+        tokio::time::sleep(closing).await;
+    }
+}

@@ -1,0 +1,345 @@
+//! Models of HTTP/2 back ends, as machines without socket, clock or task.
+//!
+//! One machine serves for all of them, since what tells them apart in a handshake is data: which SETTINGS they send and
+//! when, what else they say of their own accord, and what they make of a SETTINGS acknowledgement that they are not
+//! owed. A request is answered as soon as its stream ends; a body is not looked at. Flow control is left out: no answer
+//! here comes near a window.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::wire::hpack::{Decoder, Encoder, Policy};
+use crate::wire::{ErrorCode, Frame, FrameReader, Increment, PREFACE, Setting, SettingId, StreamId};
+
+/// The most bytes of a header list that a model takes.
+const HEADER_LIST_LIMIT: usize = 1 << 20;
+
+/// What tells one back end from another.
+#[derive(Debug)]
+pub(crate) struct Traits {
+    /// Its first SETTINGS.
+    pub(crate) settings: &'static [(SettingId, u32)],
+    /// Whether they are sent when the connection is accepted, or only after the client's preface.
+    pub(crate) speaks_first: bool,
+    /// What it adds to the connection's window after the client's SETTINGS, in bytes.
+    pub(crate) window: Option<Increment>,
+    /// Whether it measures the connection with a PING when DATA comes.
+    pub(crate) measures: Option<[u8; 8]>,
+    /// What it makes of an acknowledgement of SETTINGS that it has not sent.
+    pub(crate) surplus_ack: SurplusAck,
+    /// How it answers.
+    pub(crate) answers: fn(&Request) -> Response,
+    /// Whether the parts of an answer are written one by one.
+    pub(crate) writes_in_parts: bool,
+}
+
+/// What a server makes of a SETTINGS acknowledgement too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SurplusAck {
+    /// Nothing.
+    Ignored,
+    /// It says GOAWAY, answers nothing more, and closes the connection after some time.
+    GoAway { code: ErrorCode, closes_after: Duration },
+}
+
+/// A request whose stream has ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) method: Bytes,
+    pub(crate) path: Bytes,
+    pub(crate) content_type: Bytes,
+}
+
+/// An answer: a header block, and unless that is all, a body and trailers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Response {
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Option<Bytes>,
+    pub(crate) trailers: Vec<(&'static str, String)>,
+}
+
+/// One connection to a modelled back end.
+#[derive(Debug)]
+pub(crate) struct Model {
+    traits: &'static Traits,
+    /// How long an answer takes.
+    handler: Duration,
+    preface: usize,
+    frames: FrameReader,
+    decoder: Decoder,
+    encoder: Encoder,
+    unacknowledged: u32,
+    first_settings_read: bool,
+    block: Option<(StreamId, bool, BytesMut)>,
+    requests: BTreeMap<StreamId, Request>,
+    last_stream: StreamId,
+    due: VecDeque<(Duration, StreamId, Request)>,
+    closes_at: Option<Duration>,
+    going_away: bool,
+    over: bool,
+    out: Vec<u8>,
+    writes: VecDeque<Bytes>,
+}
+
+impl Model {
+    pub(crate) fn new(traits: &'static Traits, handler: Duration) -> Self {
+        let mut model = Self {
+            traits,
+            handler,
+            preface: 0,
+            frames: FrameReader::new(traits.frame_limit()),
+            decoder: Decoder::new(4096),
+            encoder: Encoder::new(),
+            unacknowledged: 0,
+            first_settings_read: false,
+            block: None,
+            requests: BTreeMap::new(),
+            last_stream: StreamId::CONNECTION,
+            due: VecDeque::new(),
+            closes_at: None,
+            going_away: false,
+            over: false,
+            out: Vec::new(),
+            writes: VecDeque::new(),
+        };
+        if traits.speaks_first {
+            model.greet();
+        }
+        model.end_write();
+        model
+    }
+
+    /// Whether the connection is to be closed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// The next write.
+    pub(crate) fn next_write(&mut self) -> Option<Bytes> {
+        self.writes.pop_front()
+    }
+
+    /// When time alone will change something.
+    pub(crate) fn next_time(&self) -> Option<Duration> {
+        let due = self.due.front().map(|(at, _, _)| *at);
+        [due, self.closes_at].into_iter().flatten().min()
+    }
+
+    /// Lets time pass.
+    pub(crate) fn tick(&mut self, now: Duration) {
+        while self.due.front().is_some_and(|(at, _, _)| *at <= now) {
+            if let Some((_, stream, request)) = self.due.pop_front() {
+                self.answer(stream, &request);
+            }
+        }
+        self.end_write();
+        if self.closes_at.is_some_and(|at| at <= now) {
+            self.over = true;
+        }
+    }
+
+    /// The client's bytes.
+    pub(crate) fn received(&mut self, bytes: &Bytes, now: Duration) {
+        let mut rest = bytes.clone();
+        while self.preface < PREFACE.len() && !rest.is_empty() {
+            if rest[0] != PREFACE[self.preface] {
+                self.over = true;
+                return;
+            }
+            rest = rest.slice(1..);
+            self.preface += 1;
+            if self.preface == PREFACE.len() && !self.traits.speaks_first {
+                self.greet();
+            }
+        }
+        self.frames.push_bytes(rest);
+        while !self.over {
+            match self.frames.next_frame() {
+                Ok(Some(frame)) => match frame.parse() {
+                    Ok(frame) => self.frame(frame, now),
+                    Err(error) => self.break_off(error.code(), now),
+                },
+                Ok(None) => break,
+                Err(error) => self.break_off(error.code(), now),
+            }
+            if self.going_away {
+                break;
+            }
+        }
+        self.end_write();
+        self.tick(now);
+    }
+
+    /// The client's end of the stream: answers on their way still go out, then the connection closes.
+    pub(crate) fn ended(&mut self, now: Duration) {
+        self.closes_at = Some(self.due.back().map_or(now, |(at, _, _)| *at));
+        self.tick(now);
+    }
+
+    fn greet(&mut self) {
+        let settings = self.traits.settings.iter().map(|&(id, value)| Setting { id, value }).collect();
+        self.write(&Frame::Settings(settings));
+        self.unacknowledged += 1;
+    }
+
+    fn frame(&mut self, frame: Frame, now: Duration) {
+        match frame {
+            Frame::Settings(_) => {
+                self.write(&Frame::SettingsAck);
+                let first = !std::mem::replace(&mut self.first_settings_read, true);
+                if let Some(increment) = self.traits.window.filter(|_| first) {
+                    self.write(&Frame::WindowUpdate { stream: StreamId::CONNECTION, increment });
+                }
+            }
+            Frame::SettingsAck => self.acknowledged(now),
+            Frame::Ping { ack: false, opaque } => self.write(&Frame::Ping { ack: true, opaque }),
+            Frame::Headers { stream, fragment, end_stream, end_headers, .. } => {
+                self.block = Some((stream, end_stream, BytesMut::from(fragment.as_ref())));
+                if end_headers {
+                    self.end_of_block(now);
+                }
+            }
+            Frame::Continuation { fragment, end_headers, .. } => {
+                if let Some((_, _, bytes)) = &mut self.block {
+                    bytes.extend_from_slice(&fragment);
+                }
+                if end_headers {
+                    self.end_of_block(now);
+                }
+            }
+            Frame::Data { stream, data, end_stream, .. } => {
+                self.measure(data.len());
+                if end_stream {
+                    self.end_of_request(stream, now);
+                }
+            }
+            Frame::RstStream { stream, .. } => {
+                self.requests.remove(&stream);
+                self.due.retain(|(_, due, _)| *due != stream);
+            }
+            Frame::Ping { ack: true, .. }
+            | Frame::Priority { .. }
+            | Frame::PushPromise { .. }
+            | Frame::GoAway { .. }
+            | Frame::WindowUpdate { .. }
+            | Frame::Unknown(_) => {}
+        }
+    }
+
+    fn acknowledged(&mut self, now: Duration) {
+        if self.unacknowledged > 0 {
+            self.unacknowledged -= 1;
+            return;
+        }
+        match self.traits.surplus_ack {
+            SurplusAck::Ignored => {}
+            SurplusAck::GoAway { code, closes_after } => self.go_away(code, now + closes_after),
+        }
+    }
+
+    fn break_off(&mut self, code: ErrorCode, now: Duration) {
+        self.go_away(code, now);
+    }
+
+    fn go_away(&mut self, code: ErrorCode, closes_at: Duration) {
+        self.write(&Frame::GoAway { last_stream: self.last_stream, code, debug: Bytes::new() });
+        self.going_away = true;
+        self.due.clear();
+        self.closes_at = Some(closes_at);
+    }
+
+    fn measure(&mut self, bytes: usize) {
+        let Some(opaque) = self.traits.measures else {
+            return;
+        };
+        let increment = u32::try_from(bytes).ok().and_then(Increment::new);
+        if let Some(increment) = increment.filter(|_| bytes > 0) {
+            self.write(&Frame::WindowUpdate { stream: StreamId::CONNECTION, increment });
+            self.write(&Frame::Ping { ack: false, opaque });
+        }
+    }
+
+    fn end_of_block(&mut self, now: Duration) {
+        let Some((stream, end_stream, block)) = self.block.take() else {
+            return;
+        };
+        let Ok(block) = self.decoder.decode(&block, HEADER_LIST_LIMIT) else {
+            self.break_off(ErrorCode::CompressionError, now);
+            return;
+        };
+        self.last_stream = self.last_stream.max(stream);
+        let request = self.requests.entry(stream).or_default();
+        for field in block.fields {
+            match field.name.as_ref() {
+                b":method" => request.method = field.value,
+                b":path" => request.path = field.value,
+                b"content-type" => request.content_type = field.value,
+                _ => {}
+            }
+        }
+        if end_stream {
+            self.end_of_request(stream, now);
+        }
+    }
+
+    fn end_of_request(&mut self, stream: StreamId, now: Duration) {
+        if let Some(request) = self.requests.remove(&stream) {
+            self.due.push_back((now + self.handler, stream, request));
+        }
+    }
+
+    fn answer(&mut self, stream: StreamId, request: &Request) {
+        let Response { headers, body, trailers } = (self.traits.answers)(request);
+        let only_headers = body.is_none() && trailers.is_empty();
+        self.write_block(stream, &headers, only_headers);
+        if let Some(data) = body {
+            self.end_part();
+            self.write(&Frame::Data { stream, data, padding: None, end_stream: trailers.is_empty() });
+        }
+        if !trailers.is_empty() {
+            self.end_part();
+            self.write_block(stream, &trailers, true);
+        }
+        self.end_part();
+    }
+
+    fn write_block(&mut self, stream: StreamId, fields: &[(&'static str, String)], end_stream: bool) {
+        let mut block = Vec::new();
+        let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes(), Policy::GO));
+        self.encoder.encode(fields, &mut block);
+        let fragment = block.into();
+        self.write(&Frame::Headers {
+            stream,
+            fragment,
+            priority: None,
+            padding: None,
+            end_stream,
+            end_headers: true,
+        });
+    }
+
+    fn write(&mut self, frame: &Frame) {
+        frame.encode(&mut self.out).expect("a model writes no frame near the limit");
+    }
+
+    fn end_part(&mut self) {
+        if self.traits.writes_in_parts {
+            self.end_write();
+        }
+    }
+
+    fn end_write(&mut self) {
+        if !self.out.is_empty() {
+            self.writes.push_back(std::mem::take(&mut self.out).into());
+        }
+    }
+}
+
+impl Traits {
+    fn frame_limit(&self) -> u32 {
+        let stated = self.settings.iter().find(|(id, _)| *id == SettingId::MaxFrameSize);
+        stated.map_or(16_384, |(_, limit)| *limit)
+    }
+}
