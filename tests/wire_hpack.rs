@@ -141,6 +141,23 @@ proptest! {
 }
 
 #[test]
+fn the_static_table_is_h2s() {
+    for index in 1..=61 {
+        let (fields, error) = decode(&[0x80 | index]);
+        assert_eq!(error, None);
+        let mut read = Oracle::new().read(&headers_frame(vec![0x80 | index]));
+        match read.pop().unwrap() {
+            Ok(Theirs::Headers(headers)) => {
+                assert_eq!(pairs_of_message(headers.into_parts()), pairs_of_fields(&fields));
+            }
+            Ok(other) => panic!("{other:?}"),
+            // transfer-encoding
+            Err(_) => assert_eq!(index, 57),
+        }
+    }
+}
+
+#[test]
 fn each_difference_exists() {
     let long = [&b"\x0f\x80\x80\x80\x80\x00\x01"[..], b"x"].concat();
     assert!(decode(&long).1.is_none());

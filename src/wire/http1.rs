@@ -245,6 +245,8 @@ fn values_of<'a>(fields: &'a [HeaderField], name: &'a str) -> impl Iterator<Item
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const UPGRADE: &[u8] = b"GET /a?b HTTP/1.1\r\nHost: static.example\r\nConnection: Upgrade, \
@@ -320,5 +322,21 @@ mod tests {
         let few = HeadLimits { fields: 1, ..exact };
         let too_many = Parsed::Invalid(HeadError::TooManyFields { limit: 1 });
         assert_eq!(parse(octets.len(), few), too_many);
+    }
+    proptest! {
+        #[test]
+        fn any_cut_gives_the_same_answer(
+            place in any::<prop::sample::Index>(),
+            octet in any::<u8>(),
+            octets in 40_usize..120,
+        ) {
+            let mut sent = UPGRADE.to_vec();
+            sent.insert(place.index(UPGRADE.len()), octet);
+            let limits = HeadLimits { fields: 4, octets };
+            let whole = RequestHead::parse(&sent, limits);
+            let growing = (0..=sent.len()).map(|end| RequestHead::parse(&sent[..end], limits));
+            let first = growing.into_iter().find(|parsed| *parsed != Parsed::Partial);
+            prop_assert_eq!(first.unwrap_or(Parsed::Partial), whole);
+        }
     }
 }

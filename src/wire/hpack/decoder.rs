@@ -1,16 +1,26 @@
 //! Reads header blocks (RFC 7541 section 3), whoever wrote them.
 //!
-//! The input comes from a peer that may be hostile. Work is linear in the block, memory is at
-//! most 8/5 of it plus one field record for each of its octets, and the limit on the header list
-//! bounds the latter further; an entry of the table that is referred to a thousand times is not
-//! copied. Nothing in here can panic.
+//! The input comes from a peer that may be hostile. Work is linear in the block, strings take a
+//! small multiple of its octets, and the fields are as many as its octets at most, or as few as
+//! the limit on the header list allows: an entry of the table that is referred to a thousand times
+//! is not copied. Nothing in here can panic.
+//!
+//! Left out is any care for a connection whose block was broken; it has to end.
 
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::table::{Entry, Table};
 use super::{Block, Field, HpackError, Indexing, NameForm, NonZeroU32, Representation, huffman, integer};
+
+/// Octets allocated at once for strings. A string that is kept keeps its whole chunk, and a table
+/// of 4,096 octets has room for 128 entries, so it holds on to 256 chunks at the very worst.
+const CHUNK: usize = 512;
+
+/// Fields to make room for at once.
+const USUAL_FIELDS: usize = 12;
 
 /// The reading end of one direction of a connection.
 #[derive(Clone, Debug)]
@@ -20,7 +30,8 @@ pub struct Decoder {
     limit: u32,
     /// Whether the next block has to begin with a table size, the limit having been lowered.
     update_due: bool,
-    strings: Vec<u8>,
+    /// What strings are cut off from, so that most blocks cost one allocation or none.
+    chunk: BytesMut,
 }
 
 impl Decoder {
@@ -32,7 +43,7 @@ impl Decoder {
             table: Table::new(max_table_size),
             limit: max_table_size,
             update_due: false,
-            strings: Vec::new(),
+            chunk: BytesMut::new(),
         }
     }
 
@@ -52,13 +63,14 @@ impl Decoder {
     ///
     /// After any error the decoder no longer holds the peer's table and is of no further use.
     pub fn decode(&mut self, block: &[u8], max_header_list_size: usize) -> Result<Block, HpackError> {
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(block.len().min(USUAL_FIELDS));
         let mut reading = Reading::new(self, block, max_header_list_size);
         let size_updates = reading.size_updates()?;
-        while let Some(field) = reading.next_field()? {
+        let read = reading.each_field(|field| {
             fields.push(field);
-        }
-        Ok(Block { size_updates, fields })
+            ControlFlow::<Infallible>::Continue(())
+        });
+        read.map(|_| Block { size_updates, fields })
     }
 
     /// Decodes field by field, for a reader that wants only some of them, and ends early with
@@ -72,16 +84,11 @@ impl Decoder {
         &mut self,
         block: &[u8],
         max_header_list_size: usize,
-        mut visit: impl FnMut(Field) -> ControlFlow<B>,
+        visit: impl FnMut(Field) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>, HpackError> {
         let mut reading = Reading::new(self, block, max_header_list_size);
         reading.size_updates()?;
-        while let Some(field) = reading.next_field()? {
-            if let ControlFlow::Break(found) = visit(field) {
-                return Ok(ControlFlow::Break(found));
-            }
-        }
-        Ok(ControlFlow::Continue(()))
+        reading.each_field(visit)
     }
 }
 
@@ -95,6 +102,8 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn new(decoder: &'a mut Decoder, block: &'a [u8], max_header_list_size: usize) -> Self {
+        // A block that broke off inside a field has left something there.
+        decoder.chunk.clear();
         Reading { decoder, rest: block, max_header_list_size, header_list_size: 0 }
     }
 
@@ -117,24 +126,28 @@ impl<'a> Reading<'a> {
         Ok(sizes)
     }
 
-    fn next_field(&mut self) -> Result<Option<Field>, HpackError> {
-        let Some(&first) = self.rest.first() else {
-            return Ok(None);
-        };
-        let field = match first {
-            0x80.. => self.indexed()?,
-            0x40.. => self.literal(Indexing::Incremental, 6)?,
-            0x20.. => return Err(HpackError::SizeUpdateAfterField),
-            0x10.. => self.literal(Indexing::Never, 4)?,
-            _ => self.literal(Indexing::Without, 4)?,
-        };
-        self.header_list_size += field.size();
-        if self.header_list_size > self.max_header_list_size {
-            return Err(HpackError::HeaderListTooLarge { limit: self.max_header_list_size });
+    fn each_field<B>(
+        &mut self,
+        mut visit: impl FnMut(Field) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, HpackError> {
+        while let Some(&first) = self.rest.first() {
+            let field = match first {
+                0x80.. => self.indexed()?,
+                0x20..0x40 => return Err(HpackError::SizeUpdateAfterField),
+                _ => self.literal(first)?,
+            };
+            self.header_list_size += field.size();
+            if self.header_list_size > self.max_header_list_size {
+                return Err(HpackError::HeaderListTooLarge { limit: self.max_header_list_size });
+            }
+            if let ControlFlow::Break(found) = visit(field) {
+                return Ok(ControlFlow::Break(found));
+            }
         }
-        Ok(Some(field))
+        Ok(ControlFlow::Continue(()))
     }
 
+    #[inline(always)]
     fn indexed(&mut self) -> Result<Field, HpackError> {
         let index = integer::decode(&mut self.rest, 7)?;
         let index = NonZeroU32::new(index).ok_or(HpackError::IndexZero)?;
@@ -142,18 +155,21 @@ impl<'a> Reading<'a> {
         Ok(Field { name, value, representation: Representation::Indexed { index } })
     }
 
-    fn literal(&mut self, indexing: Indexing, prefix_bits: u32) -> Result<Field, HpackError> {
+    #[inline(always)]
+    fn literal(&mut self, first: u8) -> Result<Field, HpackError> {
+        let (indexing, prefix_bits) = match first {
+            0x40.. => (Indexing::Incremental, 6),
+            0x10.. => (Indexing::Never, 4),
+            _ => (Indexing::Without, 4),
+        };
         let index = NonZeroU32::new(integer::decode(&mut self.rest, prefix_bits)?);
-        self.decoder.strings.clear();
         let (form, table_name) = match index {
-            Some(index) => (NameForm::Indexed { index }, Some(self.decoder.table.entry(index)?.name)),
+            Some(index) => (NameForm::Indexed { index }, Some(self.decoder.table.name(index)?)),
             None => (NameForm::Literal { huffman: self.string()? }, None),
         };
-        let name_length = self.decoder.strings.len();
+        let name = table_name.unwrap_or_else(|| self.take_string());
         let value_huffman = self.string()?;
-        // Name and value in one allocation: they live and die together in the table.
-        let mut value = Bytes::copy_from_slice(&self.decoder.strings);
-        let name = table_name.unwrap_or_else(|| value.split_to(name_length));
+        let value = self.take_string();
         if indexing == Indexing::Incremental {
             self.decoder.table.insert(Entry { name: name.clone(), value: value.clone() });
         }
@@ -161,18 +177,34 @@ impl<'a> Reading<'a> {
         Ok(Field { name, value, representation })
     }
 
-    /// Appends a string literal (section 5.2) to the decoder's strings; whether it was coded.
+    /// Puts a string literal (section 5.2) into the decoder's chunk; whether it was coded.
     fn string(&mut self) -> Result<bool, HpackError> {
         let coded = matches!(self.rest, [0x80..=0xff, ..]);
         let length = integer::decode(&mut self.rest, 7)? as usize;
         let (octets, rest) = self.rest.split_at_checked(length).ok_or(HpackError::Truncated)?;
         self.rest = rest;
+        let room = if coded { huffman::longest_decoded(length) } else { length };
+        let chunk = &mut self.decoder.chunk;
+        if chunk.capacity() < room {
+            *chunk = BytesMut::with_capacity(CHUNK.max(room));
+        }
         if coded {
-            huffman::decode(octets, &mut self.decoder.strings)?;
+            chunk.resize(room, 0);
+            let length = huffman::decode(octets, chunk)?;
+            chunk.truncate(length);
         } else {
-            self.decoder.strings.extend_from_slice(octets);
+            chunk.extend_from_slice(octets);
         }
         Ok(coded)
+    }
+
+    /// What [`string`](Self::string) put there. A chunk made for one large string ends with it.
+    fn take_string(&mut self) -> Bytes {
+        let chunk = &mut self.decoder.chunk;
+        if chunk.capacity() > CHUNK {
+            return std::mem::take(chunk).freeze();
+        }
+        chunk.split().freeze()
     }
 }
 
@@ -212,7 +244,7 @@ mod tests {
     #[test]
     fn broken_blocks_are_named() {
         let index_63 = HpackError::IndexOutOfTable { index: index(62), last: 61 };
-        let cases: [(&[u8], HpackError); 9] = [
+        let cases: [(&[u8], HpackError); 10] = [
             (b"\x80", HpackError::IndexZero),
             (b"\xbe", index_63),
             (b"\x7e\x00", index_63),
@@ -222,6 +254,7 @@ mod tests {
             (b"\x04\x81\x00", HpackError::HuffmanPadding),
             (b"\x3f\xe2\x1f", HpackError::SizeUpdateTooLarge { size: 4_097, limit: 4_096 }),
             (b"\x82\x20", HpackError::SizeUpdateAfterField),
+            (b"\x82\x3e", HpackError::SizeUpdateAfterField),
         ];
         for (block, error) in cases {
             assert_eq!(decode(block), Err(error), "{block:02x?}");
@@ -262,5 +295,21 @@ mod tests {
         });
         assert_eq!(found, Ok(ControlFlow::Break(Bytes::from_static(b"/"))));
         assert_eq!(seen, 3);
+    }
+    #[test]
+    fn strings_of_any_length_stand_beside_each_other() {
+        let mut decoder = Decoder::new(INITIAL_TABLE_SIZE);
+        assert!(decoder.decode(b"\x40\x01n\x81\x00", 1_000).is_err());
+        let lengths = [1, 500, 11, 1, 512, 513, 2, 0, 3_000, 7];
+        for (position, length) in lengths.into_iter().enumerate() {
+            let value = vec![b'0' + position as u8; length];
+            let mut octets = b"\x40\x01n".to_vec();
+            integer::encode(length as u64, 7, 0, &mut octets);
+            octets.extend_from_slice(&value);
+            octets.push(0xbe);
+            let block = decoder.decode(&octets, 16_384).unwrap();
+            assert!(block.fields.iter().all(|field| field.name == "n" && field.value == value));
+            assert_eq!(block.fields.len(), 2);
+        }
     }
 }

@@ -44,9 +44,9 @@ static CODE: Code = Code::canonical();
 struct Code {
     /// Each symbol's code, right-aligned.
     codes: [u32; 257],
-    /// For each value of the next eight bits the symbol they begin with and its length; length 0
-    /// if the code is longer.
-    short: [(u16, u8); 1 << SHORT],
+    /// For each value of the next eight bits the octet whose code they begin with, and the code's
+    /// length; length 0 if it is longer. The end of string is not among them.
+    short: [(u8, u8); 1 << SHORT],
     /// The symbols by length and within a length by number.
     by_rank: [u16; 257],
     /// For each length.
@@ -86,64 +86,70 @@ pub(super) fn encode(octets: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends what `coded` stands for: at most 8 octets for every 5.
-pub(super) fn decode(mut coded: &[u8], out: &mut Vec<u8>) -> Result<(), HpackError> {
-    out.reserve(coded.len() * 8 / 5);
+/// The most octets that `coded` octets can stand for, the shortest codes having 5 bits.
+pub(super) fn longest_decoded(coded: usize) -> usize {
+    coded * 8 / 5
+}
+
+/// Writes what `coded` stands for to the front of `out`, which has room for
+/// [`longest_decoded`], and says how many octets it is.
+pub(super) fn decode(mut coded: &[u8], out: &mut [u8]) -> Result<usize, HpackError> {
     // Left-aligned; zeros follow the `available` bits that were read.
     let mut window = 0_u64;
     let mut available = 0_u32;
-    loop {
-        if let Some((octets, rest)) = coded.split_first_chunk().filter(|_| available <= 32) {
-            window |= u64::from(u32::from_be_bytes(*octets)) << (32 - available);
-            available += 32;
-            coded = rest;
-        } else {
-            while let Some((&octet, rest)) = coded.split_first().filter(|_| available <= 56) {
-                window |= u64::from(octet) << (56 - available);
-                available += 8;
-                coded = rest;
-            }
-        }
-        if available < LONGEST {
-            break;
-        }
-        while available >= LONGEST {
-            let (symbol, length) = first_symbol(window);
-            out.push(octet_of(symbol)?);
-            window <<= length;
-            available -= length;
+    let mut length = 0;
+    while let Some((octets, rest)) = coded.split_first_chunk() {
+        window |= u64::from(u32::from_be_bytes(*octets)) << (32 - available);
+        available += 32;
+        coded = rest;
+        while available > 32 {
+            let (octet, bits) = first_octet(window).ok_or(HpackError::HuffmanEndOfString)?;
+            out[length] = octet;
+            length += 1;
+            window <<= bits;
+            available -= bits;
         }
     }
+    for &octet in coded {
+        window |= u64::from(octet) << (56 - available);
+        available += 8;
+    }
     loop {
-        let (symbol, length) = first_symbol(window);
+        let (octet, bits) = first_octet(window).ok_or(HpackError::HuffmanEndOfString)?;
         // The zeros can lengthen a code that is cut off but never complete one, since no code
         // is the beginning of another.
-        if length > available {
-            return check_padding(window, available);
+        if bits > available {
+            return check_padding(window, available).map(|()| length);
         }
-        out.push(octet_of(symbol)?);
-        window <<= length;
-        available -= length;
+        out[length] = octet;
+        length += 1;
+        window <<= bits;
+        available -= bits;
     }
 }
 
-/// The symbol whose code the window begins with, and the code's length.
-fn first_symbol(window: u64) -> (u16, u32) {
-    let (symbol, length) = CODE.short[(window >> (64 - SHORT)) as usize];
-    if length > 0 {
-        return (symbol, length.into());
+/// The octet whose code the window begins with, and the code's length; `None` for the end of
+/// string.
+#[inline(always)]
+fn first_octet(window: u64) -> Option<(u8, u32)> {
+    match CODE.short[(window >> (64 - SHORT)) as usize] {
+        (_, 0) => first_long(window),
+        (octet, length) => Some((octet, length.into())),
     }
+}
+
+/// The same for codes that are longer than the short table sees. Out of line, since what clients
+/// send has hardly any.
+#[cold]
+fn first_long(window: u64) -> Option<(u8, u32)> {
     let word = (window >> 32) as u32;
     let mut length = SHORT + 1;
     while u64::from(word) >= CODE.limits[length as usize].end {
         length += 1;
     }
     let rank = (word >> (32 - length)).wrapping_add(CODE.limits[length as usize].rank_offset);
-    (CODE.by_rank[rank as usize], length)
-}
-
-fn octet_of(symbol: u16) -> Result<u8, HpackError> {
-    u8::try_from(symbol).map_err(|_| HpackError::HuffmanEndOfString)
+    let symbol = CODE.by_rank[rank as usize];
+    Some((u8::try_from(symbol).ok()?, length))
 }
 
 /// The rest of a string must be the beginning of the end-of-string code, ones, and shorter than
@@ -178,7 +184,7 @@ impl Code {
                     code.codes[symbol as usize] = next_code;
                     code.by_rank[rank] = symbol;
                     if length <= SHORT {
-                        code.fill_short(symbol, next_code, length);
+                        code.fill_short(symbol as u8, next_code, length);
                     }
                     next_code += 1;
                     rank += 1;
@@ -192,11 +198,11 @@ impl Code {
         code
     }
 
-    const fn fill_short(&mut self, symbol: u16, code: u32, length: u32) {
+    const fn fill_short(&mut self, octet: u8, code: u32, length: u32) {
         let mut word = code << (SHORT - length);
         let end = (code + 1) << (SHORT - length);
         while word < end {
-            self.short[word as usize] = (symbol, length as u8);
+            self.short[word as usize] = (octet, length as u8);
             word += 1;
         }
     }
@@ -207,8 +213,10 @@ mod tests {
     use super::*;
 
     fn decoded(coded: &[u8]) -> Result<Vec<u8>, HpackError> {
-        let mut out = Vec::new();
-        decode(coded, &mut out).map(|()| out)
+        let mut out = vec![0; longest_decoded(coded.len())];
+        let length = decode(coded, &mut out)?;
+        out.truncate(length);
+        Ok(out)
     }
 
     fn encoded(octets: &[u8]) -> Vec<u8> {

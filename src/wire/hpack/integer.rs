@@ -12,23 +12,26 @@ use super::HpackError;
 const LONGEST: usize = 6;
 
 /// Takes an integer with a prefix of `prefix_bits`, 1 to 8, off the front of `input`.
+#[inline]
 pub(super) fn decode(input: &mut &[u8], prefix_bits: u32) -> Result<u32, HpackError> {
     let (&first, rest) = input.split_first().ok_or(HpackError::Truncated)?;
+    *input = rest;
     let most = prefix_mask(prefix_bits);
     let prefix = first & most;
-    if prefix < most {
-        *input = rest;
-        return Ok(prefix.into());
-    }
-    let mut value = u64::from(prefix);
-    for (index, &octet) in rest.iter().take(LONGEST - 1).enumerate() {
+    if prefix < most { Ok(prefix.into()) } else { decode_rest(input, prefix.into()) }
+}
+
+/// The octets after a prefix of ones.
+fn decode_rest(input: &mut &[u8], prefix: u64) -> Result<u32, HpackError> {
+    let mut value = prefix;
+    for (index, &octet) in input.iter().take(LONGEST - 1).enumerate() {
         value += u64::from(octet & 0x7f) << (7 * index);
         if octet < 0x80 {
-            *input = &rest[index + 1..];
+            *input = &input[index + 1..];
             return u32::try_from(value).map_err(|_| HpackError::IntegerOverflow);
         }
     }
-    Err(if rest.len() < LONGEST - 1 { HpackError::Truncated } else { HpackError::IntegerOverflow })
+    Err(if input.len() < LONGEST - 1 { HpackError::Truncated } else { HpackError::IntegerOverflow })
 }
 
 /// Writes `value` in as few octets as it needs, the bits above the prefix set as in `pattern`.

@@ -71,15 +71,27 @@ impl Table {
     }
 
     pub(super) fn entry(&self, index: NonZeroU32) -> Result<Entry, HpackError> {
-        let position = index.get() as usize - 1;
-        if let Some((name, value)) = STATIC.get(position) {
-            let name = Bytes::from_static(name.as_bytes());
-            let value = Bytes::from_static(value.as_bytes());
-            return Ok(Entry { name, value });
+        match fixed(index) {
+            Some((name, value)) => Ok(Entry {
+                name: Bytes::from_static(name.as_bytes()),
+                value: Bytes::from_static(value.as_bytes()),
+            }),
+            None => self.dynamic(index).cloned(),
         }
+    }
+
+    pub(super) fn name(&self, index: NonZeroU32) -> Result<Bytes, HpackError> {
+        match fixed(index) {
+            Some((name, _)) => Ok(Bytes::from_static(name.as_bytes())),
+            None => self.dynamic(index).map(|entry| entry.name.clone()),
+        }
+    }
+
+    /// The entry at an index above the static ones.
+    fn dynamic(&self, index: NonZeroU32) -> Result<&Entry, HpackError> {
         let last = (STATIC.len() + self.entries.len()) as u32;
-        let dynamic = self.entries.get(position - STATIC.len());
-        dynamic.cloned().ok_or(HpackError::IndexOutOfTable { index, last })
+        let entry = self.entries.get(index.get() as usize - 1 - STATIC.len());
+        entry.ok_or(HpackError::IndexOutOfTable { index, last })
     }
 
     /// The index of a field: the static entry if there is one, else the newest dynamic one.
@@ -106,6 +118,10 @@ impl Table {
             }
         }
     }
+}
+
+fn fixed(index: NonZeroU32) -> Option<&'static (&'static str, &'static str)> {
+    STATIC.get(index.get() as usize - 1)
 }
 
 /// The index of the first static entry with that name.
