@@ -18,6 +18,8 @@ const HEADER_LIST_LIMIT: usize = 1 << 20;
 pub struct Summary {
     /// Requests that the client sent.
     pub requests: u32,
+    /// Requests that the client sent to their end.
+    pub complete_requests: u32,
     /// Requests that were answered, whatever the answer.
     pub answered: u32,
     /// The first status other than success: gRPC's if there is one, else HTTP's.
@@ -28,6 +30,8 @@ pub struct Summary {
     pub grpc: bool,
     /// What the client of the first request calls itself.
     pub user_agent: Option<String>,
+    /// What it calls the server.
+    pub authority: Option<String>,
     /// Whether the server spoke HTTP/1.
     pub http1_answer: bool,
     /// Who ended the connection first, and whether by a reset.
@@ -95,6 +99,11 @@ impl Reader {
         &self.summary
     }
 
+    /// Whether the client has sent its preface and its first SETTINGS.
+    pub(crate) fn client_has_introduced_itself(&self) -> bool {
+        self.client.protocol == Protocol::Http2 && self.client.frames.offset() > 0
+    }
+
     /// The streams on which the client has sent requests.
     pub(crate) fn requested_streams(&self) -> &[StreamId] {
         &self.requested
@@ -148,9 +157,12 @@ impl Reader {
             match frame.parse() {
                 Ok(Frame::GoAway { .. }) => self.client_left = true,
                 Ok(frame) => {
-                    if let Some((stream, _, fields)) = self.client.header_block(&frame) {
+                    if let Some((stream, end_stream, fields)) = self.client.header_block(&frame) {
                         self.request(stream, &fields);
+                        self.summary.complete_requests += u32::from(end_stream);
                     }
+                    let ends = matches!(frame, Frame::Data { end_stream: true, .. });
+                    self.summary.complete_requests += u32::from(ends);
                 }
                 Err(_) => self.client.protocol = Protocol::Lost,
             }
@@ -167,6 +179,10 @@ impl Reader {
                     let agent = || String::from_utf8_lossy(value).into_owned();
                     self.summary.user_agent.get_or_insert_with(agent);
                 }
+                b":authority" => {
+                    let authority = || String::from_utf8_lossy(value).into_owned();
+                    self.summary.authority.get_or_insert_with(authority);
+                }
                 _ => {}
             }
         }
@@ -178,6 +194,7 @@ impl Reader {
         {
             let _ = self.client.start.split_to(length);
             self.summary.requests += 1;
+            self.summary.complete_requests += 1;
         }
     }
 

@@ -126,6 +126,10 @@ fn replay_one(
     let known = run_as.map(|known| known.spec.clone()).or_else(|| named_by(&client.summary));
     let replayed =
         Replayed { flow, client: known, skipped: None, captured, continued_as: Vec::new(), run: None };
+    let profile = replayed.client.as_ref().and_then(|spec| KnownClient::find(spec).ok());
+    let waits = profile.is_none_or(|known| known.profile.behaviour.waits_for_settings());
+    let client = if waits { client.clone() } else { client.clone().does_not_wait() };
+    let client = &client;
     if !client.stops_before_its_request() {
         let run = scenario.clone().recorded_client(&format!("flow {flow}"), client).run();
         return Replayed { run: Some(run), ..replayed };
@@ -166,25 +170,36 @@ fn worst(runs: impl Iterator<Item = Run>) -> Option<Run> {
     Some(worst)
 }
 
-/// The clients of the catalogue that begin just like this: of each profile its first version.
+/// The clients of the catalogue that begin just like this: of each profile its first version, or the version that the
+/// client says it is.
 fn fitting(client: &RecordedClient) -> Vec<KnownClient> {
     let captured = Flight::of(client.segments.iter().map(|segment| &segment[..]));
-    let of_profiles = families().iter().flat_map(|family| {
-        family.profiles.iter().map(|profile| ClientSpec {
-            name: family.name.clone(),
-            version: profile.from.clone(),
-            mode: profile.mode.clone(),
-            environment: profile.environment.clone(),
-        })
-    });
-    let known = of_profiles.filter_map(|spec| KnownClient::find(&spec).ok());
-    known
-        .filter(|known| {
-            let run = bed().known_client(known.clone()).named_server(ServerName::from(Front::Mute)).run();
+    let named = named_by(&client.summary);
+    let authority = client.summary.authority.as_deref().unwrap_or("127.0.0.1:50051");
+    let mut fitting = Vec::new();
+    for family in families() {
+        for profile in &family.profiles {
+            let version = match &named {
+                Some(spec) if spec.name != family.name || !profile.covers_version(&spec.version) => continue,
+                Some(spec) => &spec.version,
+                None => &profile.from,
+            };
+            let spec = ClientSpec {
+                name: family.name.clone(),
+                version: version.clone(),
+                mode: profile.mode.clone(),
+                environment: profile.environment.clone(),
+            };
+            let Ok(known) = KnownClient::find(&spec) else { continue };
+            let mute = ServerName::from(Front::Mute);
+            let run = bed().known_client(known.clone()).named_server(mute).authority(authority).run();
             let predicted = Flight::of(run.ending.flight.iter().map(|segment| &segment[..]));
-            Flight::difference(&captured, &predicted).is_none()
-        })
-        .collect()
+            if Flight::difference(&captured, &predicted).is_none() {
+                fitting.push(known);
+            }
+        }
+    }
+    fitting
 }
 
 /// The client that a request names: `user-agent: grpc-go/1.33.3`.

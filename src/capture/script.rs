@@ -5,6 +5,9 @@
 //! server's bytes instead would tie the client to the one server whose bytes those were: another says the same in more of
 //! them, or in fewer.
 //!
+//! What looks like a cause need not be one: a client that does not wait may have had the server's SETTINGS by chance when
+//! it sent its request. [`RecordedClient::does_not_wait`] says so of a client that is known.
+//!
 //! Left out is what only that server caused: acknowledgements of SETTINGS and of PING, which the script's client gives by
 //! itself, and the RST_STREAM and GOAWAY with which the client gave up or left. Times are not kept.
 
@@ -101,9 +104,18 @@ impl RecordedClient {
         Ok(Self { behaviour: walk.finish(), segments, summary })
     }
 
-    /// Whether the client had sent no request when its connection ended, so that what it does next is not recorded.
+    /// The same client, known not to wait for the server's SETTINGS.
+    #[must_use]
+    pub fn does_not_wait(mut self) -> Self {
+        let waits = |step: &Step| matches!(step, Step::Await { what: Awaited::Settings, .. });
+        self.behaviour.connect.retain(|step| !waits(step));
+        self
+    }
+
+    /// Whether the client had sent no request, or not all of one, when its connection ended, so that what it does next
+    /// is not recorded.
     pub fn stops_before_its_request(&self) -> bool {
-        self.summary.requests == 0
+        self.summary.complete_requests == 0
             && self.segments.iter().flatten().zip(&PREFACE).all(|(byte, other)| byte == other)
     }
 }
@@ -156,7 +168,10 @@ impl Walk {
     }
 
     fn client_segment(&mut self, bytes: &[u8]) {
-        self.await_what_has_come();
+        // Nobody waits before preface and SETTINGS: a server that spoke first was no cause for them.
+        if self.filter.is_none() || self.reader.client_has_introduced_itself() {
+            self.await_what_has_come();
+        }
         self.reader.segment(Side::Client, &Bytes::copy_from_slice(bytes));
         let kept = match &mut self.filter {
             None => Bytes::copy_from_slice(bytes),
@@ -174,7 +189,8 @@ impl Walk {
     /// What the server has said by now, the client had, as far as it may have waited for it.
     fn await_what_has_come(&mut self) {
         let summary = self.reader.summary();
-        let (settings, head) = (summary.server_settings, summary.http1_answer);
+        // An answer in HTTP/1 is no cause for anything that a client of HTTP/2 does.
+        let (settings, head) = (summary.server_settings, summary.http1_answer && self.filter.is_none());
         if settings && !std::mem::replace(&mut self.settings_awaited, true) {
             self.awaits(Awaited::Settings);
         }

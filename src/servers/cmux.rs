@@ -48,7 +48,7 @@ pub(crate) async fn sniff<S: AsyncRead + AsyncWrite + Unpin>(
     matchers: &[Matcher],
     noted: Noted<'_>,
 ) -> Option<(usize, Replay<S>)> {
-    let mut sniffer = Sniffer { stream, buffer: BytesMut::new(), position: 0 };
+    let mut sniffer = Sniffer { stream, buffer: BytesMut::new(), position: 0, waits: false };
     for (number, matcher) in matchers.iter().enumerate() {
         sniffer.position = 0;
         let matched = match *matcher {
@@ -70,6 +70,8 @@ struct Sniffer<S> {
     stream: S,
     buffer: BytesMut,
     position: usize,
+    /// Whether it has said that it waits.
+    waits: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Sniffer<S> {
@@ -167,7 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sniffer<S> {
             if let Ok(Some(frame)) = frames.next_frame() {
                 return Ok(Some(frame));
             }
-            if self.position == self.buffer.len() {
+            if self.position == self.buffer.len() && frames.offset() > 0 && !std::mem::replace(&mut self.waits, true) {
                 noted("waits for HEADERS");
             }
             let bytes = self.read(frames.needed()).await?;

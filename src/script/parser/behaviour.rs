@@ -195,6 +195,14 @@ fn waiting(line: &mut Line<'_>) -> Result<(Duration, WaitFrom), ScriptError> {
 }
 
 impl Behaviour {
+    /// Whether it does nothing but introduce itself until the server's SETTINGS come.
+    pub(crate) fn waits_for_settings(&self) -> bool {
+        let awaits = |step: &Step| {
+            matches!(step, Step::Await { what: Awaited::Settings | Awaited::SettingsOrAck, .. })
+        };
+        self.connect.iter().any(awaits)
+    }
+
     /// The header lists that its steps refer to by name.
     pub(crate) fn named_lists(&self) -> impl Iterator<Item = &str> {
         let calls = self.calls.iter().flat_map(|Calls { steps, finally }| steps.iter().chain(finally));
