@@ -116,8 +116,8 @@ impl Reader {
 
     pub(crate) fn segment(&mut self, from: Side, bytes: &Bytes) {
         match from {
-            Side::Client => self.from_client(bytes),
-            Side::Server => self.from_server(bytes),
+            Side::Client => self.client_segment(bytes),
+            Side::Server => self.server_segment(bytes),
         }
     }
 
@@ -134,7 +134,7 @@ impl Reader {
         self.client_left |= from == Side::Client;
     }
 
-    fn from_client(&mut self, bytes: &Bytes) {
+    fn client_segment(&mut self, bytes: &Bytes) {
         let direction = &mut self.client;
         match direction.protocol {
             Protocol::Http2 => direction.frames.push_bytes(bytes.clone()),
@@ -198,7 +198,7 @@ impl Reader {
         }
     }
 
-    fn from_server(&mut self, bytes: &Bytes) {
+    fn server_segment(&mut self, bytes: &Bytes) {
         let direction = &mut self.server;
         if direction.protocol == Protocol::Unknown {
             direction.start.extend_from_slice(bytes);

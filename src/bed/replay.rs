@@ -191,8 +191,9 @@ fn fitting(client: &RecordedClient) -> Vec<KnownClient> {
                 environment: profile.environment.clone(),
             };
             let Ok(known) = KnownClient::find(&spec) else { continue };
-            let mute = ServerName::from(Front::Mute);
-            let run = bed().known_client(known.clone()).named_server(mute).authority(authority).run();
+            // Served at once, it shows all of its flight.
+            let direct = ServerName::from(Front::Direct);
+            let run = bed().known_client(known.clone()).named_server(direct).authority(authority).run();
             let predicted = Flight::of(run.ending.flight.iter().map(|segment| &segment[..]));
             if Flight::difference(&captured, &predicted).is_none() {
                 fitting.push(known);

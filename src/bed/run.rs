@@ -123,7 +123,7 @@ impl PanicWatch {
                     watched.as_mut().map(|watched| {
                         let place =
                             info.location().map(|place| format!(" ({}:{})", place.file(), place.line()));
-                        let message = info.payload_as_str().unwrap_or("a panic without a message");
+                        let message = payload_text(info.payload());
                         watched.message.get_or_insert(format!("{message}{}", place.unwrap_or_default()));
                     })
                 });
@@ -145,4 +145,12 @@ impl Drop for PanicWatch {
     fn drop(&mut self) {
         PANIC.set(None);
     }
+}
+
+/// What `panic!` was given; a payload of another type has no words.
+fn payload_text(payload: &(dyn std::any::Any + Send)) -> &str {
+    let literal = payload.downcast_ref::<&str>().copied();
+    literal
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without a message")
 }

@@ -128,16 +128,6 @@ impl Transcript {
         })
     }
 
-    /// The segments that the server sent on a connection.
-    pub(crate) fn sent_by_server(&self, connection: u32) -> impl Iterator<Item = (Duration, &Bytes)> {
-        self.events.iter().filter_map(move |event| match &event.what {
-            What::Segment { from: Side::Server, bytes } if event.connection == connection => {
-                Some((event.at, bytes))
-            }
-            _ => None,
-        })
-    }
-
     /// The connections of a client, in the order of dialling.
     pub(crate) fn connections_of(&self, client: usize) -> impl Iterator<Item = u32> {
         self.events.iter().filter_map(move |event| match event.what {

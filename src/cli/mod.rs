@@ -48,7 +48,7 @@ pub fn main() -> ExitCode {
         }
     };
     let mut out = Out::standard();
-    let command = arguments.command.unwrap_or_else(|| Command::Run(arguments.run));
+    let command = arguments.command.unwrap_or(Command::Run(arguments.run));
     let ended = match command {
         Command::Run(options) => run::run(&options, &mut out),
         Command::Fidelity(options) => fidelity::fidelity(&options, &mut out),

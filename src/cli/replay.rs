@@ -2,6 +2,7 @@
 
 use crate::bed::{Recording, Replayed, bed, find_client, replay as replay_recording};
 use crate::capture::Unusable;
+use crate::outcome::Outcome;
 use crate::report::{replay_line, time};
 use crate::servers::ServerName;
 
@@ -36,7 +37,7 @@ pub(super) fn replay(options: &ReplayOptions, out: &mut Out) -> Result<Status, F
 }
 
 fn status_of(replayed: &Replayed) -> Status {
-    let was_served = replayed.captured.as_ref().is_some_and(|outcome| outcome.is_served());
+    let was_served = replayed.captured.as_ref().is_some_and(Outcome::is_served);
     let is_served = replayed.run.as_ref().is_some_and(|run| run.ending.outcome.is_served());
     match replayed.skipped {
         Some(Unusable::NeedsKeys) => Status::Unusable,

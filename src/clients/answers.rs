@@ -72,7 +72,7 @@ pub(crate) struct StreamAnswer {
 }
 
 /// Something new in what was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// SETTINGS to acknowledge.
     Settings,

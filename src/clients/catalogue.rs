@@ -122,7 +122,9 @@ impl KnownClient {
 
     /// What it does, ready to run against a server that it calls `authority`.
     pub(crate) fn plan(&self, authority: &str, work: Work) -> Arc<Plan> {
-        let version = self.spec.version.as_str();
+        let version = &self.spec.version;
+        let itself = self.family.calls_itself.iter().find(|(known, _)| known == version);
+        let version = itself.map_or(version, |(_, itself)| itself).as_str();
         let lists = self.family.field_lists.clone();
         Arc::new(Plan::new(self.profile.behaviour.clone(), lists, version, authority, work))
     }

@@ -16,6 +16,8 @@ pub struct Family {
     pub name: String,
     /// The newest version of which there are recordings; newer ones run as the newest profile and say so.
     pub recorded_up_to: Version,
+    /// Versions that call themselves by another.
+    pub calls_itself: Vec<(Version, Version)>,
     /// Versions that stand for the others in a matrix.
     pub landmarks: Vec<Version>,
     /// The mode that is meant when none is named, if the family has modes.
@@ -98,6 +100,7 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
     let mut recorded_up_to = None;
     let mut default_mode = None;
     let mut landmarks = Vec::new();
+    let mut calls_itself = Vec::new();
     for mut inner in body {
         if inner.take("recorded") && inner.take("up") && inner.take("to") {
             recorded_up_to = Some(inner.parsed("a version")?);
@@ -108,7 +111,10 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
         } else if inner.take("mode") {
             default_mode = Some(inner.expect_word("the default mode")?);
         } else {
-            return Err(inner.unexpected_block(&["recorded up to", "mode"]));
+            let version = inner.parsed("a version, or another line of a family's head")?;
+            inner.keyword("calls")?;
+            inner.keyword("itself")?;
+            calls_itself.push((version, inner.parsed("a version")?));
         }
         inner.finish()?;
     }
@@ -116,6 +122,7 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
     Ok(Family {
         name,
         recorded_up_to,
+        calls_itself,
         landmarks,
         default_mode,
         field_lists: Vec::new(),

@@ -75,11 +75,6 @@ impl Rule {
         }
     }
 
-    /// Whether the rule looks at the fields of an HTTP/2 request, which a client may hold back until it has SETTINGS.
-    pub(crate) fn reads_http2_headers(&self) -> bool {
-        matches!(self, Self::Http2Header { .. } | Self::Grpc)
-    }
-
     fn first_request(prefix: &Prefix, fits: impl FnOnce(&[(Bytes, Bytes)]) -> bool) -> Answer {
         match prefix.http2() {
             Http2::Possible => Answer::NeedMore,

@@ -30,6 +30,7 @@ pub struct Mux {
 
 /// What came of sniffing a connection.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it for each connection, and it is moved once")]
 pub enum Sniffed<S> {
     /// It belongs to this route.
     Routed {

@@ -49,10 +49,6 @@ impl Sniffer {
         self.classifier.verdict()
     }
 
-    pub(crate) fn classifier(&self) -> &Classifier {
-        &self.classifier
-    }
-
     /// How many bytes have been read.
     pub(crate) fn length(&self) -> usize {
         self.read.len()

@@ -8,12 +8,12 @@
 //!   section 2.17), and the reset can make the far end lose what it has not read ([`Unread`]);
 //! - a half-close, a close and a reset are three different things.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Fault, Network, Path, Unread};
+use super::direction::{Direction, earliest};
+use super::{Fault, Network, Unread};
 
 /// One of the two ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,37 +90,11 @@ struct End {
     closed: bool,
 }
 
-#[derive(Debug)]
-struct Direction {
-    path: Path,
-    queue: VecDeque<Segment>,
-    held: usize,
-    sent: u64,
-    latest: Duration,
-    end: Option<Duration>,
-    reset: Option<Duration>,
-}
-
-#[derive(Debug)]
-struct Segment {
-    at: Duration,
-    bytes: Bytes,
-}
-
 impl Link {
     /// A fresh connection over `network`.
     pub fn new(network: &Network) -> Self {
-        let direction = |path: &Path| Direction {
-            path: path.clone(),
-            queue: VecDeque::new(),
-            held: 0,
-            sent: 0,
-            latest: Duration::ZERO,
-            end: None,
-            reset: None,
-        };
         Self {
-            towards: [direction(&network.to_client), direction(&network.to_server)],
+            towards: [Direction::new(&network.to_client), Direction::new(&network.to_server)],
             ends: [End::default(), End::default()],
             unread: network.unread,
         }
@@ -280,47 +254,10 @@ impl Link {
     }
 }
 
-impl Direction {
-    /// When something sent now arrives: never before what was sent earlier.
-    fn arrival(&mut self, now: Duration) -> Duration {
-        self.latest = (now + self.path.latency).max(self.path.stalled_until).max(self.latest);
-        self.latest
-    }
-
-    fn send(&mut self, at: Duration, mut bytes: Bytes) {
-        let before = self.sent;
-        self.sent += bytes.len() as u64;
-        if let Some(fault) = self.path.fault {
-            let left = fault.after().saturating_sub(before);
-            bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-        }
-        if !bytes.is_empty() {
-            self.held += bytes.len();
-            self.queue.push_back(Segment { at, bytes });
-        }
-    }
-
-    fn lost(&self) -> bool {
-        self.path.fault.is_some_and(|fault| self.sent >= fault.after())
-    }
-
-    fn discard(&mut self) {
-        self.queue.clear();
-        self.held = 0;
-    }
-}
-
-fn earliest(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::Cuts;
+    use crate::net::{Cuts, Path};
 
     const START: Duration = Duration::ZERO;
     const LATER: Duration = Duration::from_millis(5);

@@ -9,6 +9,7 @@
 //! connection reaches its ends as delay, as a stall or as a reset, and those are here.
 
 mod cuts;
+mod direction;
 mod link;
 mod listener;
 mod network;

@@ -39,7 +39,7 @@ pub fn ladder(run: &Run) -> String {
 /// `20 s`, `22 ms`.
 pub fn time(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
-    if milliseconds >= 1000 && milliseconds % 1000 == 0 {
+    if milliseconds >= 1000 && milliseconds.is_multiple_of(1000) {
         format!("{} s", milliseconds / 1000)
     } else if milliseconds >= 10_000 {
         format!("{}.{:03} s", milliseconds / 1000, milliseconds % 1000)

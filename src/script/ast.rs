@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ::bytes::Bytes;
 
+use super::{AfterFailure, AfterLoss, Reaction, WaitFrom};
 use crate::clients::ClientSpec;
 use crate::net::Network;
 use crate::outcome::WaitingFor;
@@ -277,105 +278,6 @@ impl Awaited {
             Self::GoAway | Self::Close => WaitingFor::Close,
         }
     }
-}
-
-/// What a client does when something happens out of turn.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reaction {
-    /// What happens.
-    pub trigger: Trigger,
-    /// When it counts; always, if nothing is said.
-    pub phase: Option<Phase>,
-    /// Whether it counts only on a connection that got a GOAWAY.
-    pub after_goaway: bool,
-    /// What the client does.
-    pub action: Action,
-}
-
-/// Something that happens out of turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trigger {
-    /// The server ends the connection.
-    End,
-    /// The connection is reset.
-    Reset,
-    /// The server answers in HTTP/1, seen as soon as its bytes can't be a frame.
-    Http1,
-    /// The server's first frame is not SETTINGS.
-    NotSettings,
-    /// The server breaks the protocol in another way.
-    Protocol,
-    /// GOAWAY that covers the call, or that finds none.
-    GoAway,
-    /// GOAWAY whose last stream is before the call's.
-    Unprocessed,
-    /// The call's stream is reset.
-    ResetStream,
-    /// The answer carries a gRPC status other than 0.
-    Status,
-    /// The answer carries an HTTP status other than 200.
-    HttpStatus,
-    /// The time for the server's SETTINGS is over.
-    Timeout,
-    /// The call's own deadline is over.
-    Deadline,
-}
-
-/// When something happens, seen from the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// Before everything that comes before `ready` has been written.
-    Writing,
-    /// Before `ready`.
-    Connecting,
-    /// Ready, with no call on it.
-    Idle,
-    /// With a call on it.
-    Call,
-}
-
-/// What a client does then.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// The connection fails, or the call. Several texts are those of several builds of the client.
-    Fail(Vec<String>),
-    /// The call goes to a new connection, and its user sees nothing.
-    Retry,
-    /// Nothing.
-    Ignore,
-    /// It does not notice until the connection is ready.
-    Later,
-}
-
-/// What a channel does when an established connection is lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterLoss {
-    /// Connects again at once; calls wait for it.
-    Connect,
-    /// Is in TRANSIENT_FAILURE for an instant, then connects again; a waiting call may notice and fail, or not.
-    Blink,
-    /// Is in TRANSIENT_FAILURE for so long, then connects again.
-    Wait(Duration, WaitFrom),
-    /// Goes IDLE; the next call connects.
-    Idle,
-}
-
-/// What a channel does when a connection could not be established.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AfterFailure {
-    /// How long it is in TRANSIENT_FAILURE before it connects again.
-    pub wait: Duration,
-    /// What that is counted from.
-    pub from: WaitFrom,
-}
-
-/// What the wait before connecting again is counted from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WaitFrom {
-    /// The start of the connection that failed. If the wait is over by then, waiting calls see nothing of the failure.
-    Start,
-    /// Its end.
-    End,
 }
 
 /// What should come of a scenario.

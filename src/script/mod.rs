@@ -29,12 +29,13 @@ mod error;
 mod lexer;
 mod parser;
 mod printer;
+mod reaction;
 
 pub use ast::{
-    Action, AfterFailure, AfterLoss, Awaited, Behaviour, Calls, Client, Expectation, ExpectedOutcome,
-    FieldLine, FieldList, HeaderList, Item, Phase, Reaction, Script, Step, StreamReference, Trigger,
-    WaitFrom, Who,
+    Awaited, Behaviour, Calls, Client, Expectation, ExpectedOutcome, FieldLine, FieldList, HeaderList, Item,
+    Script, Step, StreamReference, Who,
 };
 pub use error::ScriptError;
 pub(crate) use lexer::{Line, lines};
 pub(crate) use parser::{BehaviourParser, parse_field_list};
+pub use reaction::{Action, AfterFailure, AfterLoss, Phase, Reaction, Trigger, WaitFrom};

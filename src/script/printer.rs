@@ -292,7 +292,7 @@ impl Display for Time {
         let (unit, size) = if nanoseconds == 0 {
             ("ms", 1)
         } else {
-            units.into_iter().find(|(_, size)| nanoseconds % size == 0).unwrap_or(("ns", 1))
+            units.into_iter().find(|(_, size)| nanoseconds.is_multiple_of(*size)).unwrap_or(("ns", 1))
         };
         write!(formatter, "{}{unit}", nanoseconds / size)
     }
@@ -345,7 +345,7 @@ impl Display for Quoted<'_> {
                     '\n' => formatter.write_str("\\n")?,
                     '\t' => formatter.write_str("\\t")?,
                     control if control.is_ascii_control() => {
-                        write!(formatter, "\\x{:02x}", u32::from(control))?
+                        write!(formatter, "\\x{:02x}", u32::from(control))?;
                     }
                     other => formatter.write_char(other)?,
                 }

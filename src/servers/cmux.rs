@@ -169,7 +169,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sniffer<S> {
             if let Ok(Some(frame)) = frames.next_frame() {
                 return Ok(Some(frame));
             }
-            if self.position == self.buffer.len() && frames.offset() > 0 && !std::mem::replace(&mut self.waits, true) {
+            if self.position == self.buffer.len()
+                && frames.offset() > 0
+                && !std::mem::replace(&mut self.waits, true)
+            {
                 noted("waits for HEADERS");
             }
             let bytes = self.read(frames.needed()).await?;

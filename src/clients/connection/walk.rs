@@ -1,0 +1,164 @@
+//! Walking down the ladder: one step after another, until one has to wait.
+
+use std::time::Duration;
+
+use crate::clients::answers::Protocol;
+use crate::clients::plan::encode_frame;
+use crate::script::{Awaited, Step, StreamReference};
+use crate::wire::{Frame, StreamId};
+
+use super::{Blocked, CallEnd, Connection, News, Request, Stage};
+
+impl Connection {
+    pub(super) fn steps(&self) -> &[Step] {
+        match self.stage {
+            Stage::Connecting => &self.plan.behaviour.connect,
+            Stage::Calling if self.plan.makes_calls() => self.plan.call_steps(),
+            Stage::Calling => &self.plan.behaviour.connect,
+            Stage::Finishing => self.plan.final_steps(),
+            Stage::Idle | Stage::Over => &[],
+        }
+    }
+
+    pub(super) fn current_step(&self) -> Option<&Step> {
+        self.steps().get(self.step)
+    }
+
+    pub(super) fn current_patience(&self) -> Option<Duration> {
+        match self.current_step() {
+            Some(Step::Await { within, .. }) => *within,
+            _ => None,
+        }
+    }
+
+    pub(super) fn number(&self, reference: StreamReference) -> StreamId {
+        match reference {
+            StreamReference::Number(number) => number,
+            StreamReference::OfCall => self.stream,
+        }
+    }
+
+    pub(super) fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.go_to(0);
+    }
+
+    pub(super) fn pass(&mut self) {
+        self.go_to(self.step + 1);
+    }
+
+    pub(super) fn go_to(&mut self, step: usize) {
+        self.step = step;
+        self.blocked = Blocked::No;
+        self.paused = false;
+    }
+
+    /// Walks down the ladder until a step has to wait.
+    pub(crate) fn advance(&mut self, now: Duration) {
+        loop {
+            match self.blocked {
+                Blocked::Until(at) if at <= now => self.blocked = Blocked::No,
+                Blocked::Awaiting { what, .. } if self.is_there(what) => self.pass(),
+                Blocked::No => {}
+                Blocked::Until(_) | Blocked::Awaiting { .. } | Blocked::ForEver => return,
+            }
+            if self.blocked != Blocked::No {
+                continue;
+            }
+            if matches!(self.stage, Stage::Idle | Stage::Over) {
+                return;
+            }
+            let Some(step) = self.current_step().cloned() else {
+                self.end_of_steps();
+                continue;
+            };
+            self.take(step, now);
+        }
+    }
+
+    pub(super) fn end_of_steps(&mut self) {
+        match self.stage {
+            Stage::Connecting => {
+                self.enter(Stage::Idle);
+                self.news.push_back(News::Ready);
+            }
+            Stage::Calling => {
+                self.call_deadline = None;
+                self.news.push_back(News::CallEnded(CallEnd::Answered));
+                if self.plan.makes_calls() { self.enter(Stage::Idle) } else { self.close() }
+            }
+            Stage::Finishing => self.close(),
+            Stage::Idle | Stage::Over => {}
+        }
+    }
+
+    pub(super) fn take(&mut self, step: Step, now: Duration) {
+        match step {
+            Step::Send(_)
+                if self.stage == Stage::Connecting
+                    && self.wrote
+                    && self.pause(self.pace.between_writes, now) => {}
+            Step::Send(items) => {
+                let left = self.call_deadline.map_or(self.plan.work.deadline, |at| at.saturating_sub(now));
+                let bytes = self.plan.encode(&items, self.stream, left, &mut self.encoder);
+                self.wrote = true;
+                self.requests.push_back(Request::Write(bytes));
+                self.pass();
+            }
+            Step::Await { what, .. } => self.blocked = Blocked::Awaiting { what, since: now },
+            Step::Wait(time) if self.pause(time, now) => {}
+            Step::Wait(_) => self.pass(),
+            Step::HalfClose => {
+                self.requests.push_back(Request::Finish);
+                self.pass();
+            }
+            Step::Close if self.stage == Stage::Calling && !self.plan.makes_calls() => {
+                // The last rung: what came before it has all been met.
+                self.news.push_back(News::CallEnded(CallEnd::Answered));
+                self.close();
+            }
+            Step::Close => self.close(),
+            Step::Reset => {
+                self.news.push_back(News::CallEnded(CallEnd::Answered));
+                self.requests.push_back(Request::Reset);
+                self.stage = Stage::Over;
+            }
+            Step::Silent => self.blocked = Blocked::ForEver,
+        }
+    }
+
+    /// Takes some time before the current step, once; `false` if that is over.
+    pub(super) fn pause(&mut self, time: Duration, now: Duration) -> bool {
+        if time.is_zero() || std::mem::replace(&mut self.paused, true) {
+            return false;
+        }
+        self.blocked = Blocked::Until(now + time);
+        true
+    }
+
+    pub(super) fn is_there(&self, what: Awaited) -> bool {
+        let answers = &self.answers;
+        let on = |reference| answers.streams.get(&self.number(reference));
+        match what {
+            Awaited::Settings => answers.settings > 0,
+            Awaited::SettingsOrAck => answers.settings > 0 || answers.settings_acks > 0,
+            Awaited::SettingsAck => answers.settings_acks > 0,
+            Awaited::Headers(reference) => on(reference).is_some_and(|answer| answer.header_blocks > 0),
+            Awaited::End(reference) => on(reference).is_some_and(|answer| answer.ended),
+            Awaited::ResetStream(reference) => on(reference).is_some_and(|answer| answer.reset.is_some()),
+            Awaited::GoAway => answers.goaway.is_some(),
+            Awaited::PingAck => answers.ping_acks > 0,
+            Awaited::Bytes(count) => answers.bytes >= count,
+            Awaited::Http1 => answers.http1_status.is_some(),
+            Awaited::Close => false,
+        }
+    }
+
+    pub(super) fn write_frame(&mut self, frame: &Frame) {
+        if self.plan.protocol == Protocol::Http2 {
+            let mut out = Vec::with_capacity(17);
+            encode_frame(frame, &mut out);
+            self.requests.push_back(Request::Write(out.into()));
+        }
+    }
+}
