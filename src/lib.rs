@@ -11,6 +11,7 @@ pub mod mux;
 pub mod net;
 pub mod outcome;
 pub mod report;
+pub mod scenarios;
 pub mod script;
 pub mod servers;
 pub mod upgrade;

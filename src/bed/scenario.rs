@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::capture::RecordedClient;
 use crate::clients::{ClientSpec, KnownClient, Plan, UnknownClient, Work};
 use crate::net::{Incoming, Network};
-use crate::script::{Behaviour, FieldList};
+use crate::script::{self, Behaviour, FieldList, Script};
 use crate::servers::{self, ServerName};
 
 use super::Run;
@@ -100,6 +100,28 @@ impl Scenario {
         let name = client.spec.to_string();
         self.clients.push(Party { name, who: Who::Known(Box::new(client)) });
         self
+    }
+
+    /// The clients, the network and the server of a script.
+    ///
+    /// # Errors
+    ///
+    /// If the catalogue lacks one of its clients.
+    pub fn script(mut self, script: &Script) -> Result<Self, UnknownClient> {
+        for client in &script.clients {
+            let who = match &client.who {
+                script::Who::Catalogued(spec) => Who::Known(Box::new(KnownClient::find(spec)?)),
+                script::Who::Scripted(behaviour) => {
+                    Who::Ladder(behaviour.clone(), script.field_lists.clone())
+                }
+            };
+            self.clients.push(Party { name: client.name.clone(), who });
+        }
+        self.network = script.network.clone();
+        Ok(match script.server {
+            Some(server) => self.named_server(server),
+            None => self,
+        })
     }
 
     /// A client that was recorded.

@@ -2,6 +2,7 @@
 
 use crate::bed::find_client;
 use crate::clients::KnownClient;
+use crate::scenarios::KnownScenario;
 use crate::servers::ServerName;
 
 use super::arguments::ExplainOptions;
@@ -10,6 +11,9 @@ use super::{Failed, Out, Status};
 pub(super) fn explain(options: &ExplainOptions, out: &mut Out) -> Result<Status, Failed> {
     if options.id.contains('@') {
         client(&find_client(&options.id).map_err(Failed::input)?, out)?;
+    } else if let Some(scenario) = KnownScenario::find(&options.id) {
+        out.line(format_args!("{}: {}", scenario.name, scenario.about()))?;
+        out.line(scenario.text.trim_end())?;
     } else {
         let server: ServerName = options.id.parse().map_err(Failed::input)?;
         out.line(format_args!("{server}"))?;

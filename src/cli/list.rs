@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::clients::{Family, Profile, families};
+use crate::scenarios::SCENARIOS;
 use crate::servers::{BackEnd, Front};
 
 use super::arguments::{Format, ListOptions, Listed};
@@ -18,7 +19,16 @@ pub(super) fn list(options: &ListOptions, out: &mut Out) -> Result<Status, Faile
             }
         }
         Listed::Servers => servers(options.format, out)?,
-        Listed::Scenarios => {}
+        Listed::Scenarios => {
+            for scenario in SCENARIOS {
+                match options.format {
+                    Format::Json => {
+                        out.line(json!({"scenario": scenario.name, "about": scenario.about()}))?
+                    }
+                    Format::Human => out.line(format_args!("{:<28} {}", scenario.name, scenario.about()))?,
+                }
+            }
+        }
     }
     Ok(Status::Expected)
 }

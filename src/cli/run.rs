@@ -1,15 +1,24 @@
 //! `muxbed run`: clients against servers, as ladders or as a matrix.
 
+use std::fs;
+use std::path::Path;
+
 use crate::bed::{Run, bed};
 use crate::clients::{ClientSpec, KnownClient, families};
+use crate::nearest;
 use crate::outcome::Outcome;
 use crate::report::{ladder, matrix, run_line};
+use crate::scenarios::{KnownScenario, SCENARIOS, unmet};
+use crate::script::Script;
 use crate::servers::{BackEnd, Front, Security, ServerName};
 
 use super::arguments::{Format, RunOptions};
 use super::{Failed, Out, Status};
 
 pub(super) fn run(options: &RunOptions, out: &mut Out) -> Result<Status, Failed> {
+    if let Some(scenario) = &options.scenario {
+        return run_scenario(scenario, options, out);
+    }
     let clients = clients(&options.clients)?;
     let servers = servers(&options.servers)?;
     let mut runs = Vec::new();
@@ -34,6 +43,49 @@ pub(super) fn run(options: &RunOptions, out: &mut Out) -> Result<Status, Failed>
         }
     }
     Ok(if runs.iter().any(is_broken) { Status::Differs } else { Status::Expected })
+}
+
+fn run_scenario(name: &str, options: &RunOptions, out: &mut Out) -> Result<Status, Failed> {
+    let script = script(name)?;
+    let mut scenario = bed().script(&script).map_err(Failed::input)?;
+    if let Some(name) = options.servers.first() {
+        scenario = scenario.named_server(name.parse().map_err(Failed::input)?);
+    } else if script.server.is_none() {
+        return Err(Failed::Input(format!("{name} names no server; add `--server NAME`")));
+    }
+    if script.clients.is_empty() {
+        return Err(Failed::Input(format!("{name} has no client, so nothing happens in it")));
+    }
+    if let Some(seed) = options.seed {
+        scenario = scenario.seed(seed);
+    }
+    let runs = scenario.run_all();
+    let unmet = if options.servers.is_empty() { unmet(&script, &runs) } else { Vec::new() };
+    match options.format {
+        Format::Json => runs.iter().try_for_each(|run| out.line(run_line(run)))?,
+        Format::Human => {
+            runs.iter().try_for_each(|run| out.line(ladder(run).trim_end()))?;
+            unmet.iter().try_for_each(|words| out.line(format_args!("not as expected: {words}")))?;
+        }
+    }
+    let broken = runs.iter().any(is_broken) || !unmet.is_empty();
+    Ok(if broken { Status::Differs } else { Status::Expected })
+}
+
+/// A file, or a scenario that comes with the program.
+fn script(name: &str) -> Result<Script, Failed> {
+    let path = Path::new(name);
+    if path.is_file() {
+        let text = fs::read_to_string(path).map_err(|error| Failed::Input(format!("{name}: {error}")))?;
+        return Script::parse(name, &text).map_err(Failed::input);
+    }
+    let Some(known) = KnownScenario::find(name) else {
+        let nearest = nearest::word(name, SCENARIOS.iter().map(|scenario| scenario.name));
+        return Err(Failed::Input(format!(
+            "there is no file and no scenario `{name}`; the nearest is `{nearest}`"
+        )));
+    };
+    known.script().map_err(Failed::input)
 }
 
 /// Outcomes that are nobody's design.

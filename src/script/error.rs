@@ -71,7 +71,7 @@ impl Complaint {
     /// A word that is none of those that can stand there.
     pub(crate) fn unknown(what: &str, word: &str, known: &[&str]) -> Self {
         let nearest = crate::nearest::word(word, known.iter().copied());
-        Self::new(format!("`{word}` is no {what}"))
+        Self::new(format!("there is no {what} `{word}`"))
             .help(format!("the nearest is `{nearest}`; there are {}", known.join(", ")))
     }
 }

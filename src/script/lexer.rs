@@ -141,7 +141,7 @@ impl Line<'_> {
             Some(TokenKind::Word(word)) => word.as_str(),
             _ => "",
         };
-        self.complain_last(Complaint::unknown("line that can stand here", word, known))
+        self.complain_last(Complaint::unknown("line", word, known))
     }
 
     /// An error at what comes next.

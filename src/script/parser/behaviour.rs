@@ -252,7 +252,7 @@ fn awaiting(line: &mut Line<'_>) -> Result<Step, ScriptError> {
                 "http1",
                 "close",
             ];
-            return Err(line.complain_last(Complaint::unknown("thing to wait for", other, &known)));
+            return Err(line.complain_last(Complaint::unknown("condition", other, &known)));
         }
     };
     let within = if line.take("within") { Some(value::duration(line)?) } else { None };
@@ -263,7 +263,7 @@ fn awaiting(line: &mut Line<'_>) -> Result<Step, ScriptError> {
 fn occasion(line: &mut Line<'_>) -> Result<(Trigger, Option<Phase>, bool), ScriptError> {
     let word = line.expect_word("what happens")?;
     let trigger = Trigger::ALL.into_iter().find(|trigger| trigger.word() == word).ok_or_else(|| {
-        line.complain_last(Complaint::unknown("thing that happens", &word, &Trigger::ALL.map(Trigger::word)))
+        line.complain_last(Complaint::unknown("event", &word, &Trigger::ALL.map(Trigger::word)))
     })?;
     let phase = Phase::ALL.into_iter().find(|phase| line.take(phase.word()));
     let after_goaway = line.take("after");

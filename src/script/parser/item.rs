@@ -68,7 +68,7 @@ fn item(line: &mut Line<'_>) -> Result<Item, ScriptError> {
         "raw" => Item::Raw(line.quoted_bytes("a text")?.into()),
         "hex" => Item::Raw(value::hexadecimal(line)?),
         other => {
-            return Err(line.complain_last(Complaint::unknown("thing to write", other, &ITEMS)));
+            return Err(line.complain_last(Complaint::unknown("item", other, &ITEMS)));
         }
     })
 }

@@ -146,7 +146,7 @@ fn network(script: &mut Script, line: &mut Line<'_>) -> Result<(), ScriptError> 
         }
         other => {
             let known = ["latency", "cut", "window", "stalled", "black-hole", "reset", "end"];
-            return Err(line.complain_last(Complaint::unknown("thing a network does", other, &known)));
+            return Err(line.complain_last(Complaint::unknown("network line", other, &known)));
         }
     };
     if !to_client {
@@ -208,7 +208,7 @@ fn waiting_for(line: &mut Line<'_>) -> Result<WaitingFor, ScriptError> {
     }
     WaitingFor::ALL.into_iter().find(|waiting_for| waiting_for.word() == phrase).ok_or_else(|| {
         let known = WaitingFor::ALL.map(WaitingFor::word);
-        line.complain_last(Complaint::unknown("thing to wait for", &phrase, &known))
+        line.complain_last(Complaint::unknown("condition", &phrase, &known))
     })
 }
 
