@@ -1,6 +1,10 @@
 //! Will this client still shake hands with that server? This crate is the map's root; each module opens with
 //! what it is and what it leaves out.
 
+pub use bed::{Run, Scenario, bed};
+pub use net::{Incoming, Network};
+pub use outcome::Outcome;
+
 pub mod bed;
 pub mod capture;
 pub mod cli;

@@ -60,6 +60,22 @@ impl Run {
         self.endings().all(|ending| ending.outcome.is_served())
     }
 
+    /// How bad the worst of its endings is.
+    pub(crate) fn severity(&self) -> u8 {
+        self.endings().map(|ending| ending.outcome.severity()).max().unwrap_or_default()
+    }
+
+    /// A client that can't be run, and why.
+    fn unsupported(client: String, server: String, reason: String) -> Self {
+        let ending = Ending {
+            outcome: Outcome::Unsupported { reason },
+            calls: Vec::new(),
+            connections: Vec::new(),
+            flight: Vec::new(),
+        };
+        Self { client, server, ending, may: Vec::new(), racy: false, transcript: Transcript::default() }
+    }
+
     /// The trace hash of the run whose ending is `ending`, in hexadecimal.
     pub fn trace(&self) -> String {
         format!("{:016x}", self.transcript.trace())

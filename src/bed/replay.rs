@@ -11,6 +11,7 @@ use crate::net::Side;
 use crate::outcome::{Outcome, Refusal};
 use crate::servers::{Front, ServerName};
 
+use super::scenario::flow_name;
 use super::{Run, Scenario, bed};
 
 /// What became of one recorded conversation.
@@ -95,33 +96,38 @@ impl Recording {
     pub fn clients(&self) -> impl Iterator<Item = (usize, Result<&RecordedClient, Unusable>)> {
         self.clients.iter().map(|(number, client)| (*number, client.as_ref().map_err(|unusable| *unusable)))
     }
+
+    pub(super) fn into_clients(self) -> impl Iterator<Item = (usize, Result<RecordedClient, Unusable>)> {
+        self.clients.into_iter()
+    }
 }
 
-/// Replays every conversation of a capture in `scenario`, which has a server and a network and needs no client.
-/// `run_as` says which client it is, for conversations that go on past their last captured byte.
-pub fn replay(recording: &Recording, scenario: &Scenario, run_as: Option<&KnownClient>) -> Vec<Replayed> {
-    recording
-        .clients()
-        .map(|(flow, client)| match client {
-            Ok(client) => replay_one(flow, client, scenario, run_as),
-            Err(unusable) => Replayed {
-                flow,
-                client: None,
-                skipped: Some(unusable),
-                captured: None,
-                continued_as: Vec::new(),
-                run: None,
-            },
-        })
-        .collect()
+/// Replays the conversations of a capture, or only the one of this number, in `scenario`, which has a server and a network
+/// and needs no client. `run_as` says which client it is, for conversations that go on past their last captured byte.
+pub fn replay(
+    recording: &Recording,
+    only: Option<usize>,
+    scenario: &Scenario,
+    run_as: Option<&KnownClient>,
+) -> Vec<Replayed> {
+    let wanted = recording.clients().filter(|(flow, _)| only.is_none_or(|only| only == *flow));
+    wanted.map(|(flow, client)| replay_one(flow, client, scenario, run_as)).collect()
 }
 
-fn replay_one(
+/// Replays one conversation.
+pub(super) fn replay_one(
     flow: usize,
-    client: &RecordedClient,
+    client: Result<&RecordedClient, Unusable>,
     scenario: &Scenario,
     run_as: Option<&KnownClient>,
 ) -> Replayed {
+    let client = match client {
+        Ok(client) => client,
+        Err(unusable) => {
+            let (skipped, continued_as) = (Some(unusable), Vec::new());
+            return Replayed { flow, client: None, skipped, captured: None, continued_as, run: None };
+        }
+    };
     let captured = captured_outcome(&client.summary);
     let known = run_as.map(|known| known.spec.clone()).or_else(|| named_by(&client.summary));
     let replayed =
@@ -131,7 +137,7 @@ fn replay_one(
     let client = if waits { client.clone() } else { client.clone().does_not_wait() };
     let client = &client;
     if !client.stops_before_its_request() {
-        let run = scenario.clone().recorded_client(&format!("flow {flow}"), client).run();
+        let run = scenario.clone().recorded_client(&flow_name(flow), client).run();
         return Replayed { run: Some(run), ..replayed };
     }
     let candidates = match run_as {
@@ -140,7 +146,7 @@ fn replay_one(
     };
     let runs = candidates.iter().map(|known| scenario.clone().known_client(known.clone()).run());
     let run = worst(runs).unwrap_or_else(|| {
-        let mut run = scenario.clone().recorded_client(&format!("flow {flow}"), client).run();
+        let mut run = scenario.clone().recorded_client(&flow_name(flow), client).run();
         let reason = "no known client begins like this, so nobody knows what it does next";
         run.ending.outcome = Outcome::Unsupported { reason: reason.to_owned() };
         run
@@ -163,7 +169,7 @@ fn worst(runs: impl Iterator<Item = Run>) -> Option<Run> {
     }
     let mut worst = worst?;
     for ending in others.iter().flat_map(Run::endings) {
-        if !worst.endings().any(|known| known.outcome == ending.outcome) {
+        if !worst.endings().any(|known| known.is_like(ending)) {
             worst.may.push(ending.clone());
         }
     }

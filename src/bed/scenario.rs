@@ -1,20 +1,24 @@
 //! A scenario as the bed runs it, and the library's way of writing one.
+//!
+//! It can have clients that connect to one listener at the same time, and clients that are looked at one by one, each in a
+//! run with a server of its own: the versions of a range, the conversations of a capture.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::capture::RecordedClient;
+use crate::capture::{RecordedClient, Unusable};
 use crate::clients::{ClientSpec, KnownClient, Plan, UnknownClient, Work};
 use crate::net::{Incoming, Network};
 use crate::script::{self, Behaviour, FieldList, Script};
 use crate::servers::{self, ServerName};
 
-use super::Run;
-use super::outcome_of;
+use super::replay::{Recording, Replayed, replay_one};
 use super::run::{Setting, Start};
 use super::schedule::Schedule;
 use super::transcript::Recorder;
+use super::{Run, outcome_of};
 
 /// A server under test: anything that takes a stream of connections.
 ///
@@ -45,7 +49,10 @@ where
 /// A scenario in the making. See [`bed`](super::bed).
 #[derive(Clone)]
 pub struct Scenario {
+    /// Those that connect at the same time.
     clients: Vec<Party>,
+    /// Those that are looked at one by one, beside the others.
+    each: Vec<Alone>,
     server: Option<(String, Start)>,
     network: Network,
     authority: String,
@@ -66,10 +73,19 @@ enum Who {
     Ladder(Box<Behaviour>, Vec<FieldList>),
 }
 
+/// One of the clients that are looked at one by one.
+#[derive(Clone)]
+enum Alone {
+    Known(Box<KnownClient>),
+    /// A conversation of a capture, by its number; it may go on as a client of the catalogue.
+    Recorded(usize, Box<Result<RecordedClient, Unusable>>),
+}
+
 impl Scenario {
     pub(super) fn new() -> Self {
         Self {
             clients: Vec::new(),
+            each: Vec::new(),
             server: None,
             network: Network::default(),
             authority: "127.0.0.1:50051".to_owned(),
@@ -93,6 +109,44 @@ impl Scenario {
             Ok(client) => self.known_client(client),
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// The profiles of a family whose versions meet a condition, each in a run of its own: `grpc-go@>=1.18` is 1.18 and
+    /// every later version with which something changes.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::client`].
+    #[track_caller]
+    pub fn clients(mut self, range: &str) -> Self {
+        let known = match KnownClient::find_all(range) {
+            Ok(known) => known,
+            Err(error) => panic!("{error}"),
+        };
+        self.each.extend(known.into_iter().map(|client| Alone::Known(Box::new(client))));
+        self
+    }
+
+    /// The conversations of a capture file, each in a run of its own. One that had sent no request when it ended goes on
+    /// as a client that begins like it; of one that can't be replayed the outcome is
+    /// [`Unsupported`](crate::outcome::Outcome::Unsupported); one without a byte from its client is left out.
+    ///
+    /// # Panics
+    ///
+    /// If the file can't be read or is no capture; the message says where it breaks off. [`replay`](super::replay())
+    /// does not panic.
+    #[track_caller]
+    pub fn replay(mut self, path: impl AsRef<Path>) -> Self {
+        let recording = match Recording::open(path) {
+            Ok(recording) => recording,
+            Err(error) => panic!("{error}"),
+        };
+        for (flow, client) in recording.into_clients() {
+            if !matches!(client, Err(Unusable::NoClientBytes)) {
+                self.each.push(Alone::Recorded(flow, Box::new(client)));
+            }
+        }
+        self
     }
 
     /// A client that has been found in the catalogue.
@@ -173,14 +227,17 @@ impl Scenario {
         self
     }
 
-    /// Runs the scenario for its one client, under every schedule of the family.
+    /// Runs the scenario under every schedule of the family. Of several clients it gives the one that fares worst, so
+    /// that one assertion speaks for all.
     ///
     /// # Panics
     ///
     /// If no client or no server was named: a scenario without either has no outcome.
     #[track_caller]
     pub fn run(&self) -> Run {
-        self.run_all().into_iter().next().expect("a scenario needs a client; name one with `.client(..)`")
+        let runs = self.run_all().into_iter();
+        let worst = runs.reduce(|worst, run| if run.severity() > worst.severity() { run } else { worst });
+        worst.expect("a scenario needs a client; name one with `.client(..)`")
     }
 
     /// Runs the scenario, and gives what came of it for each client in their order.
@@ -190,13 +247,34 @@ impl Scenario {
     /// If no server was named.
     #[track_caller]
     pub fn run_all(&self) -> Vec<Run> {
-        let (server, start) =
-            self.server.clone().expect("a scenario needs a server; name one with `.server(..)`");
+        assert!(self.server.is_some(), "a scenario needs a server; name one with `.server(..)`");
+        if self.each.is_empty() {
+            return self.run_together();
+        }
+        let alone = Self { each: Vec::new(), ..self.clone() };
+        let runs = self.each.iter().flat_map(|one| match one {
+            Alone::Known(client) => alone.clone().known_client(client.as_ref().clone()).run_together(),
+            Alone::Recorded(flow, client) => vec![alone.run_recorded(*flow, client)],
+        });
+        runs.collect()
+    }
+
+    fn run_together(&self) -> Vec<Run> {
+        let Some((server, start)) = self.server.clone() else { return Vec::new() };
         let plans: Vec<Arc<Plan>> = self.clients.iter().map(|party| self.plan(party)).collect();
         let builds = plans.iter().map(|plan| plan.builds()).max().unwrap_or(1);
         let setting = Setting { clients: plans, network: self.network.clone(), start };
         let names: Vec<String> = self.clients.iter().map(|party| party.name.clone()).collect();
         outcome_of(&setting, &names, &server, &Schedule::family(builds, self.seed))
+    }
+
+    fn run_recorded(&self, flow: usize, client: &Result<RecordedClient, Unusable>) -> Run {
+        let Replayed { run, skipped, .. } = replay_one(flow, client.as_ref().map_err(|why| *why), self, None);
+        run.unwrap_or_else(|| {
+            let server = self.server.as_ref().map(|(name, _)| name.clone());
+            let reason = skipped.map(|unusable| unusable.to_string());
+            Run::unsupported(flow_name(flow), server.unwrap_or_default(), reason.unwrap_or_default())
+        })
     }
 
     fn plan(&self, party: &Party) -> Arc<Plan> {
@@ -208,6 +286,11 @@ impl Scenario {
             }
         }
     }
+}
+
+/// What reports call a conversation of a capture.
+pub(super) fn flow_name(flow: usize) -> String {
+    format!("flow {flow}")
 }
 
 /// A client that has to exist, for callers that report rather than panic.

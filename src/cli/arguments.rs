@@ -72,6 +72,9 @@ pub(super) struct ReplayOptions {
     /// The client that it is, for conversations that go on past their last captured byte.
     #[arg(long = "as", value_name = "CLIENT")]
     pub(super) run_as: Option<String>,
+    /// Only this conversation of each capture, with its ladder.
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) flow: Option<usize>,
     /// How the result is written.
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,

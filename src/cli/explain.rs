@@ -6,7 +6,7 @@ use crate::scenarios::KnownScenario;
 use crate::servers::ServerName;
 
 use super::arguments::ExplainOptions;
-use super::{Failed, Out, Status};
+use super::{Failed, Out, Status, newer_than_recorded};
 
 pub(super) fn explain(options: &ExplainOptions, out: &mut Out) -> Result<Status, Failed> {
     if options.id.contains('@') {
@@ -26,14 +26,11 @@ pub(super) fn explain(options: &ExplainOptions, out: &mut Out) -> Result<Status,
 }
 
 fn client(known: &KnownClient, out: &mut Out) -> Result<(), Failed> {
-    let KnownClient { spec, family, profile } = known;
+    let KnownClient { spec, profile, .. } = known;
     out.line(format_args!("{spec}: profile \"{}\"", profile.title))?;
     out.line(format_args!("  {}", profile.about))?;
     if known.is_newer_than_recorded() {
-        let newest = &family.recorded_up_to;
-        out.line(format_args!(
-            "  newer than any recorded version ({newest}): it is taken to behave like that one"
-        ))?;
+        out.line(format_args!("  {}", newer_than_recorded(known)))?;
     }
     for source in &profile.sources {
         out.line(format_args!("  source: {source}"))?;

@@ -14,6 +14,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::clients::KnownClient;
+
 use arguments::{Arguments, Command};
 
 /// How a command ended, as its exit code says it.
@@ -95,6 +97,15 @@ impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
     }
+}
+
+/// What has to be said of a client that nobody has recorded yet.
+fn newer_than_recorded(known: &KnownClient) -> String {
+    let newest = &known.family.recorded_up_to;
+    format!(
+        "{} is newer than any recorded version ({newest}): it is taken to behave like that one",
+        known.spec
+    )
 }
 
 /// Where a command writes.

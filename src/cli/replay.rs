@@ -2,8 +2,9 @@
 
 use crate::bed::{Recording, Replayed, bed, find_client, replay as replay_recording};
 use crate::capture::Unusable;
+use crate::clients::ClientSpec;
 use crate::outcome::Outcome;
-use crate::report::{replay_line, time};
+use crate::report::{ladder, replay_line, time};
 use crate::servers::ServerName;
 
 use super::arguments::{Format, ReplayOptions};
@@ -18,20 +19,37 @@ pub(super) fn replay(options: &ReplayOptions, out: &mut Out) -> Result<Status, F
         .map(|path| Recording::open(path).map(|recording| (path, recording)))
         .collect();
     let mut status = Status::Expected;
+    let mut replays = 0;
     for (path, recording) in recordings.map_err(Failed::input)? {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let scenario = bed().named_server(server);
-        for replayed in replay_recording(&recording, &scenario, run_as.as_ref()) {
+        for replayed in replay_recording(&recording, options.flow, &scenario, run_as.as_ref()) {
+            replays += 1;
+            let this = status_of(&replayed);
             match options.format {
                 Format::Json => out.line(replay_line(&name, &options.server, &replayed))?,
-                Format::Human => human(&name, &replayed, out)?,
+                Format::Human => {
+                    human(&name, &replayed, out)?;
+                    if options.flow.is_some() {
+                        replayed.run.iter().try_for_each(|run| out.line(ladder(run).trim_end()))?;
+                    } else if this == Status::Differs {
+                        let (flow, server) = (replayed.flow, &options.server);
+                        let path = path.display();
+                        let again = format!("muxbed replay {path} --flow {flow} --server {server}");
+                        let run_as = options.run_as.iter().map(|client| format!(" --as '{client}'"));
+                        out.line(format_args!("  again: {again}{}", run_as.collect::<String>()))?;
+                    }
+                }
             }
-            status = status.max(status_of(&replayed));
+            status = status.max(this);
         }
         if let Some(error) = &recording.cut_off {
             out.flush()?;
             return Err(Failed::Input(format!("{}: {error}", path.display())));
         }
+    }
+    if let (0, Some(flow)) = (replays, options.flow) {
+        return Err(Failed::Input(format!("none of the captures has a flow {flow}")));
     }
     Ok(status)
 }
@@ -64,11 +82,22 @@ fn human(capture: &str, replayed: &Replayed, out: &mut Out) -> Result<(), Failed
         out.line(format_args!("  says: {text}"))?;
     }
     if !replayed.continued_as.is_empty() {
-        let specs: Vec<String> = replayed.continued_as.iter().map(ToString::to_string).collect();
-        out.line(format_args!("  past its last byte as {}", specs.join(", ")))?;
+        out.line(format_args!("  past its last byte as {}", listed(&replayed.continued_as)))?;
     }
     for ending in &run.may {
-        out.line(format_args!("  or: {} at {}", ending.outcome, time(ending.at())))?;
+        let text = ending.says().map(|text| format!(": {text}")).unwrap_or_default();
+        out.line(format_args!("  or: {} at {}{text}", ending.outcome, time(ending.at())))?;
     }
     Ok(())
+}
+
+/// A few clients by name, of many only how many there are.
+fn listed(clients: &[ClientSpec]) -> String {
+    const FEW: usize = 4;
+    let names: Vec<String> = clients.iter().take(FEW).map(ToString::to_string).collect();
+    let names = names.join(", ");
+    match clients.len().checked_sub(FEW) {
+        None | Some(0) => names,
+        Some(more) => format!("{names} or one of {more} more that begin like it; `--as CLIENT` chooses one"),
+    }
 }

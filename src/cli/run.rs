@@ -13,7 +13,7 @@ use crate::script::Script;
 use crate::servers::{BackEnd, Front, Security, ServerName};
 
 use super::arguments::{Format, RunOptions};
-use super::{Failed, Out, Status};
+use super::{Failed, Out, Status, newer_than_recorded};
 
 pub(super) fn run(options: &RunOptions, out: &mut Out) -> Result<Status, Failed> {
     if let Some(scenario) = &options.scenario {
@@ -38,8 +38,15 @@ pub(super) fn run(options: &RunOptions, out: &mut Out) -> Result<Status, Failed>
             let clients: Vec<String> = clients.iter().map(|client| client.spec.to_string()).collect();
             let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
             out.line(matrix(&clients, &servers, &runs))?;
-            out.line("ok: every call is answered; STALL: both sides wait, until then; refused: somebody says no at once;")?;
-            out.line("races: it depends on timing whether calls are answered. One of them in full: muxbed run --client SPEC --server NAME")?;
+            out.line("")?;
+            out.line("served: every call is answered; STALLED: both sides wait until then; refused: somebody says no;")?;
+            out.line("races: timing decides whether calls are answered. One of them in full:")?;
+            out.line("  muxbed run --client grpc-go@1.33.3 --server cmux-header")?;
+        }
+    }
+    if options.format == Format::Human {
+        for known in clients.iter().filter(|known| known.is_newer_than_recorded()) {
+            out.line(newer_than_recorded(known))?;
         }
     }
     Ok(if runs.iter().any(is_broken) { Status::Differs } else { Status::Expected })

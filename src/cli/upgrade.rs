@@ -1,13 +1,15 @@
 //! `muxbed upgrade`: what changes for the users of a client between two versions.
 
-use crate::bed::find_client;
-use crate::clients::KnownClient;
+use std::time::Duration;
+
+use crate::bed::{Run, find_client};
+use crate::clients::{KnownClient, Version};
 use crate::report::{time, upgrade_line};
 use crate::servers::ServerName;
 use crate::upgrade::{Change, Kind, servers, upgrade as upgrade_client};
 
 use super::arguments::{Format, UpgradeOptions};
-use super::{Failed, Out, Status};
+use super::{Failed, Out, Status, newer_than_recorded};
 
 pub(super) fn upgrade(options: &UpgradeOptions, out: &mut Out) -> Result<Status, Failed> {
     let from = client(&options.library, &options.from)?;
@@ -40,32 +42,23 @@ fn client(library: &str, version: &str) -> Result<KnownClient, Failed> {
 fn human(from: &KnownClient, to: &KnownClient, changes: &[Change], out: &mut Out) -> Result<(), Failed> {
     out.line(format_args!("{} to {}", from.spec, to.spec))?;
     for known in [from, to].into_iter().filter(|known| known.is_newer_than_recorded()) {
-        out.line(format_args!(
-            "{} is newer than any recorded version ({}): it is taken to behave like that one",
-            known.spec, known.family.recorded_up_to
-        ))?;
+        out.line(newer_than_recorded(known))?;
     }
     for kind in [Kind::Breaks, Kind::Mends, Kind::Differs] {
-        for change in changes.iter().filter(|change| change.kind == kind) {
+        let mut left: Vec<&Change> = changes.iter().filter(|change| change.kind == kind).collect();
+        while let Some(first) = left.first().copied() {
+            // What is the same with several servers is said once.
+            let alike: Vec<&Change> = left.extract_if(.., |change| reads_alike(change, first)).collect();
+            let names: Vec<&str> = alike.iter().map(|change| change.server.as_str()).collect();
             out.line("")?;
-            out.line(format_args!("{} {}", out.strong(kind.word()), change.server))?;
-            for (version, run) in [(&from.spec.version, &change.from), (&to.spec.version, &change.to)] {
-                for (number, ending) in run.endings().enumerate() {
-                    let or = if number == 0 { format!("{version}:") } else { "or".to_owned() };
-                    let text = ending.says().map(|text| format!(": {text}")).unwrap_or_default();
-                    out.line(format_args!("  {or} {} at {}{text}", ending.outcome, time(ending.at())))?;
-                }
-            }
-            if let Some(why) = &change.why {
+            out.line(format_args!("{} {}", out.strong(kind.word()), names.join(", ")))?;
+            side(&from.spec.version, &first.from, out)?;
+            side(&to.spec.version, &first.to, out)?;
+            if let Some(why) = &first.why {
                 out.line(format_args!("  why: {why}"))?;
             }
             if kind == Kind::Breaks {
-                let remedy = if change.remedy.is_empty() {
-                    "nothing here".to_owned()
-                } else {
-                    change.remedy.join(", ")
-                };
-                out.line(format_args!("  what helps: {remedy}"))?;
+                helps(&alike, out)?;
             }
         }
     }
@@ -79,4 +72,36 @@ fn human(from: &KnownClient, to: &KnownClient, changes: &[Change], out: &mut Out
         out.line(format_args!("nothing changes with {}", same.join(", ")))?;
     }
     Ok(())
+}
+
+fn side(version: &Version, run: &Run, out: &mut Out) -> Result<(), Failed> {
+    for (number, ending) in run.endings().enumerate() {
+        let or = if number == 0 { format!("{version}:") } else { "  or".to_owned() };
+        let text = ending.says().map(|text| format!(": {text}")).unwrap_or_default();
+        out.line(format_args!("  {or} {} at {}{text}", ending.outcome, time(ending.at())))?;
+    }
+    Ok(())
+}
+
+fn helps(alike: &[&Change], out: &mut Out) -> Result<(), Failed> {
+    for change in alike {
+        let remedy = if change.remedy.is_empty() {
+            "no other server that is known here".to_owned()
+        } else {
+            change.remedy.join(", ")
+        };
+        out.line(format_args!("  what helps instead of {}: {remedy}", change.server))?;
+    }
+    Ok(())
+}
+
+/// Whether users read the same of both, for the same reason.
+fn reads_alike(one: &Change, other: &Change) -> bool {
+    let read = |run: &Run| -> Vec<(String, Duration, Option<String>)> {
+        let endings = run.endings();
+        endings
+            .map(|ending| (ending.outcome.to_string(), ending.at(), ending.says().map(str::to_owned)))
+            .collect()
+    };
+    read(&one.from) == read(&other.from) && read(&one.to) == read(&other.to) && one.why == other.why
 }

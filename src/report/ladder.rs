@@ -79,9 +79,8 @@ fn foot(run: &Run) -> Vec<String> {
         foot.push(format!("says: {text}"));
     }
     if !run.may.is_empty() {
-        let how =
-            if run.racy { "depends on timing; it may also be" } else { "another build of the client may be" };
-        foot.push(format!("{how}:"));
+        let on = if run.racy { "timing" } else { "the client's build or version" };
+        foot.push(format!("depends on {on}; it may also be:"));
         for ending in &run.may {
             let text = ending.says().map(|text| format!(": {text}")).unwrap_or_default();
             foot.push(format!("  {} at {}{text}", ending.outcome, time(ending.at())));

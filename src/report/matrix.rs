@@ -1,6 +1,6 @@
 //! The matrix of clients against servers.
 
-use comfy_table::presets::UTF8_BORDERS_ONLY;
+use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 
 use crate::bed::Run;
@@ -11,7 +11,7 @@ use super::ladder::time;
 /// A table with a line for each client and a column for each server. `runs` are in the order of the lines.
 pub fn matrix(clients: &[String], servers: &[String], runs: &[Run]) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_BORDERS_ONLY);
+    table.load_style(NOTHING);
     let headings = servers.iter().map(|server| heading(server));
     table.set_header(std::iter::once(String::new()).chain(headings));
     for (line, client) in clients.iter().enumerate() {
@@ -20,7 +20,7 @@ pub fn matrix(clients: &[String], servers: &[String], runs: &[Run]) -> String {
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Center);
-        column.set_padding((0, 0));
+        column.set_padding((0, 1));
     }
     table.trim_fmt()
 }
@@ -31,8 +31,7 @@ pub fn cell(run: &Run) -> String {
         return "races".to_owned();
     }
     match &run.ending.outcome {
-        Outcome::Served { .. } => "ok".to_owned(),
-        Outcome::Stalled { .. } => format!("STALL\n{}", time(run.ending.at())),
+        Outcome::Stalled { .. } => format!("STALLED\n{}", time(run.ending.at())),
         other => other.word().to_owned(),
     }
 }
