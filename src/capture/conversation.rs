@@ -9,10 +9,11 @@
 use std::net::SocketAddr;
 
 use super::client::tell_client;
+use super::disorder::Hole;
 use super::flow::{ClientKnownBy, Direction, Flow, FlowEvent, Notes, What};
 use super::pieces::Body;
 use super::segment::Segment;
-use super::stream::{Arrival, Hole, Sink, Stream};
+use super::stream::{Arrival, Sink, Stream};
 
 /// The end with the lower address and port, or the one with the higher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +70,8 @@ impl<'a> Conversation<'a> {
             start: timestamp,
             time: 0,
             packets: 0,
-            events: Vec::new(),
+            // Of stray segments there are at most a few, and a list grows to four at once.
+            events: Vec::with_capacity(if segment.syn { 0 } else { 2 }),
             notes: Notes::default(),
         }
     }
@@ -193,11 +195,7 @@ impl<'a> Conversation<'a> {
         }
         let low = self.with_sink(Side::Low, Stream::finish);
         let high = self.with_sink(Side::High, Stream::finish);
-        let mut holes: Vec<Hole<'a>> = low
-            .into_iter()
-            .chain(high)
-            .filter(|hole| !hole.filled.is_empty())
-            .collect();
+        let mut holes: Vec<Hole<'a>> = low.into_iter().chain(high).collect();
         if !holes.is_empty() {
             holes.sort_unstable_by_key(|hole| hole.event);
             self.fill(holes);
@@ -322,7 +320,7 @@ impl<'a> Conversation<'a> {
                     length: end - offset,
                 },
             };
-            let mut offset = hole.start;
+            let mut offset = hole.range.start;
             let mut put = |packet, what| {
                 self.events.push(FlowEvent {
                     time,
@@ -346,8 +344,8 @@ impl<'a> Conversation<'a> {
                     );
                 }
             }
-            if offset < hole.end {
-                put(event.packet, rest(offset, hole.end));
+            if offset < hole.range.end {
+                put(event.packet, rest(offset, hole.range.end));
             }
         }
     }

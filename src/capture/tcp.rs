@@ -29,8 +29,9 @@ pub(super) struct Conversations<'a> {
         reason = "conversations are large, and a growing list holds its items twice"
     )]
     all: Vec<Box<Conversation<'a>>>,
-    /// Packets of one conversation mostly come in a row.
-    last: Option<([SocketAddr; 2], usize)>,
+    /// Conversations that had a packet of late, each in the slot of its ports. Most packets find theirs here: for small
+    /// segments of some hundred conversations in turn, searching the map took two fifths of all instructions.
+    recent: Vec<Option<([SocketAddr; 2], usize)>>,
     waiting: usize,
     limits: Limits,
 }
@@ -56,7 +57,7 @@ impl<'a> Conversations<'a> {
         Self {
             current: BTreeMap::new(),
             all: Vec::new(),
-            last: None,
+            recent: vec![None; SLOTS],
             waiting: 0,
             limits,
         }
@@ -98,13 +99,14 @@ impl<'a> Conversations<'a> {
         segment: &Segment<'a>,
         timestamp: Option<u64>,
     ) -> usize {
-        let known = match self.last {
-            Some((last, index)) if last == ends => Some(index),
+        let slot = slot(ends);
+        let known = match self.recent[slot] {
+            Some((recent, index)) if recent == ends => Some(index),
             _ => self.current.get(&ends).copied(),
         };
         if let Some(index) = known {
             if !self.all[index].is_over_for(side, segment) {
-                self.last = Some((ends, index));
+                self.recent[slot] = Some((ends, index));
                 return index;
             }
             self.waiting -= self.all[index].waiting();
@@ -114,9 +116,16 @@ impl<'a> Conversations<'a> {
         self.all
             .push(Box::new(Conversation::new(ends, side, segment, timestamp)));
         self.current.insert(ends, index);
-        self.last = Some((ends, index));
+        self.recent[slot] = Some((ends, index));
         index
     }
+}
+
+const SLOTS: usize = 512;
+
+fn slot([low, high]: [SocketAddr; 2]) -> usize {
+    // Clients mostly differ in their ports, which mostly follow one another.
+    usize::from(low.port() ^ high.port().rotate_left(5)) % SLOTS
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ fn packets_that_a_recording_lacks_are_named_with_their_place() {
         lines[4..],
         [
             "23.621 ms > 9 bytes at 33 not captured (packet 53)",
-            "23.621 ms > end (packet 53)",
+            "23.621 ms > end (packet 52)",
             "23.621 ms < end (packet 53)",
         ]
     );
