@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use super::flow::What;
-use super::pieces::{Laid, Pieces, part, within};
+use super::flow::{FlowEvent, What};
+use super::pieces::{Body, Laid, Pieces, part, within};
 use super::stream::{Arrival, Sink};
 
 /// The disorder of one direction.
@@ -120,5 +120,53 @@ impl<'a> Disorder<'a> {
         self.holes
             .into_iter()
             .filter(|hole| !hole.filled.is_empty())
+    }
+}
+
+/// Puts what came for holes after they were given out into their places, each in the stead of its event.
+pub(super) fn fill<'a>(events: &mut Vec<FlowEvent<'a>>, mut holes: Vec<Hole<'a>>) {
+    if holes.is_empty() {
+        return;
+    }
+    holes.sort_unstable_by_key(|hole| hole.event);
+    let mut holes = holes.into_iter().peekable();
+    for (index, event) in std::mem::take(events).into_iter().enumerate() {
+        match holes.next_if(|hole| hole.event == index) {
+            Some(hole) => fill_one(events, &event, hole),
+            None => events.push(event),
+        }
+    }
+}
+
+fn fill_one<'a>(events: &mut Vec<FlowEvent<'a>>, event: &FlowEvent<'a>, hole: Hole<'a>) {
+    let mut put = |packet, what| {
+        events.push(FlowEvent {
+            packet,
+            what,
+            ..*event
+        });
+    };
+    let rest = |offset, end| match event.what {
+        What::Truncated { .. } => What::Truncated {
+            offset,
+            missing: end - offset,
+        },
+        _ => What::Gap {
+            offset,
+            length: end - offset,
+        },
+    };
+    let mut here = hole.range.start;
+    for (offset, piece) in hole.filled.into_pieces() {
+        if here < offset {
+            put(event.packet, rest(here, offset));
+        }
+        here = offset + piece.length();
+        if let Body::Bytes(bytes) = piece.body {
+            put(piece.packet, What::Data { offset, bytes });
+        }
+    }
+    if here < hole.range.end {
+        put(event.packet, rest(here, hole.range.end));
     }
 }

@@ -135,7 +135,7 @@ impl<'a> Fragments<'a> {
 
     fn give_up_old(&mut self, packet: u64, passed_over: &mut PassedOver) {
         while let Some(&(first_packet, key)) = self.by_age.front() {
-            if packet - first_packet <= PATIENCE && self.by_age.len() < MOST_DATAGRAMS {
+            if packet - first_packet <= PATIENCE && self.datagrams.len() < MOST_DATAGRAMS {
                 break;
             }
             self.by_age.pop_front();
@@ -277,8 +277,23 @@ mod tests {
                 (identification, 0, true),
                 &bytes,
             );
-            assert!(held.datagrams.len() <= MOST_DATAGRAMS && held.by_age.len() <= MOST_DATAGRAMS);
+            assert!(held.datagrams.len() <= MOST_DATAGRAMS);
+            assert_eq!(held.by_age.len(), held.datagrams.len());
         }
+        // Complete ones do not count.
+        for identification in 10_000..12_000 {
+            let packet = u64::from(identification);
+            add(
+                &mut held,
+                &mut passed,
+                packet,
+                (identification, 0, true),
+                &bytes,
+            );
+            let last = (identification, 8, false);
+            assert!(add(&mut held, &mut passed, packet, last, &bytes).is_some());
+        }
+        assert_eq!(held.datagrams.len(), MOST_DATAGRAMS - 2);
         let late = 5_000 + PATIENCE;
         assert_eq!(
             add(&mut held, &mut passed, late, (4_998, 8, false), &bytes),

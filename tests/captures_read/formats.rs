@@ -179,6 +179,25 @@ fn a_file_may_hold_sections_interfaces_and_blocks_of_every_kind() {
 }
 
 #[test]
+fn a_packet_without_length_of_its_own_ends_at_the_snapshot_length() {
+    for (snapshot_length, original_length, expected) in
+        [(97, 200, 97), (97, 90, 90), (0, 101, 101), (200, 97, 97)]
+    {
+        let mut writer = PcapngWriter::new(ByteOrder::Little);
+        writer.interface(Interface {
+            link: LinkType::Raw,
+            snapshot_length,
+            clock: Clock::default(),
+        });
+        writer.simple_packet(&vec![7; expected], original_length);
+        let file = writer.take();
+        let packet = Packets::new(&file).unwrap().next().unwrap().unwrap();
+        assert_eq!(packet.bytes, vec![7; expected]);
+        assert_eq!(packet.original_length, original_length);
+    }
+}
+
+#[test]
 fn a_file_cut_anywhere_gives_the_packets_before_the_cut_and_its_place() {
     let mut plan = plan();
     talk(&mut plan);
@@ -231,6 +250,9 @@ fn damage_is_told_from_an_early_end() {
     let damaged = |at: usize, byte: u8| {
         let mut file = written_raw();
         file[at] = byte;
+        let mut packets = Packets::new(&file).unwrap();
+        assert!(packets.any(|packet| packet.is_err()));
+        assert!(packets.next().is_none(), "nothing follows an error");
         read(&file).unwrap().cut_off
     };
     // The section takes 28 bytes, the interface 32 with its option, the first packet 76.

@@ -262,6 +262,23 @@ fn ports_used_again_begin_another_flow() {
 }
 
 #[test]
+fn an_answer_for_the_connection_before_is_not_taken_for_this_one() {
+    // The server still has the old connection and acknowledges its bytes; the client resets that and tries again.
+    for acknowledged in [1 << 24, 1 << 31, (1 << 32) - (1 << 24)] {
+        let plan = changed(|plan| {
+            plan.repeat(2, 1).delay(1, 2);
+            plan.packets.swap(1, 2);
+            plan.packets[1].direction = ToClient;
+            plan.packets[1].acknowledges = Some(acknowledged);
+            plan.packets.remove(2);
+        });
+        let (lines, notes) = flow_of(&plan, |flow| (ladder(flow), flow.notes));
+        assert_eq!(lines, TALK);
+        assert_eq!(notes.out_of_window, 1);
+    }
+}
+
+#[test]
 fn flows_side_by_side_are_kept_apart() {
     let mut plans = Vec::new();
     for port in 1..=50_u16 {
