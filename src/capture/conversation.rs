@@ -1,8 +1,8 @@
 //! One TCP conversation while it is being read: handshake, both streams, ends, and which end is the client.
 //!
-//! A conversation is not checked for what TCP would have accepted, only for what it says: a capture shows what was sent,
-//! also by hosts that are wrong, and the interesting captures are of those. So any RST is a reset, and data after one is
-//! still data, counted.
+//! A conversation is not checked for what TCP would have accepted, only for what it says: a capture shows what was
+//! sent, also by hosts that are wrong, and the interesting captures are of those. So any RST is a reset, and data
+//! after one is still data, counted.
 //!
 //! Left out: options and window scaling, since nothing here depends on how large a window really was.
 

@@ -1,5 +1,5 @@
-//! What a stream keeps only if its segments do not simply come in order: bytes that wait for those before them, the holes
-//! that were given out, and an index of what was given out before, to compare what comes again.
+//! What a stream keeps only if its segments do not simply come in order: bytes that wait for those before them, the
+//! holes that were given out, and an index of what was given out before, to compare what comes again.
 //!
 //! Most streams never need it, and a capture may have a stream or two for each of its packets, so it is made when it is
 //! first needed. The index is too: it is brought up to date by looking through the events that came since.
@@ -45,8 +45,8 @@ impl<'a> Disorder<'a> {
         });
     }
 
-    /// Takes into the gap that ends here what was acknowledged together with it, but then might have been a FIN: as there
-    /// are bytes up to `to`, it was not. Gives where it ends now.
+    /// Takes into the gap that ends here what was acknowledged together with it, but then might have been a FIN: as
+    /// there are bytes up to `to`, it was not. Gives where it ends now.
     pub(super) fn widen_gap(&mut self, here: u64, to: u64, sink: &mut Sink<'_, 'a>) -> u64 {
         let Some(hole) = self.holes.last_mut().filter(|hole| hole.range.end == here) else {
             return here;

@@ -4,11 +4,12 @@
 //! already held is a repetition and is dropped, the first bytes win; any other overlap gives up the whole datagram. No
 //! sender makes such fragments by accident, and a reader that guesses would show bytes that no receiver saw.
 //!
-//! Bounds: at most [`MOST_DATAGRAMS`] incomplete datagrams are held, each for at most [`PATIENCE`] packets of the capture
-//! (not seconds: what is read must not depend on whether times were recorded). Fragments are held as slices of the file;
-//! only a complete datagram is copied, once.
+//! Bounds: at most [`MOST_DATAGRAMS`] incomplete datagrams are held, each for at most [`PATIENCE`] packets of the
+//! capture (not seconds: what is read must not depend on whether times were recorded). Fragments are held as slices
+//! of the file; only a complete datagram is copied, once.
 //!
-//! Left out: fragments that the snapshot length cut. Their datagram stays incomplete, which the TCP stream shows as a gap.
+//! Left out: fragments that the snapshot length cut. Their datagram stays incomplete, which the TCP stream shows as a
+//! gap.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;

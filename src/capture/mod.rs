@@ -1,7 +1,7 @@
 //! Packet captures: the bytes of a pcap or pcapng file into TCP conversations, and back.
 //!
-//! A capture is how a real client is met: what it sent, cut as it cut it, and what it had received by then. [`read`] gives
-//! each conversation as one ordered list of events; turning that into a script, and decrypting it, come after.
+//! A capture is how a real client is met: what it sent, cut as it cut it, and what it had received by then. [`read`]
+//! gives each conversation as one ordered list of events; turning that into a script, and decrypting it, come after.
 //!
 //! | module | does |
 //! |---|---|
@@ -11,9 +11,9 @@
 //! | [`writer`] | the way back: conversations into capture files, with every disorder a network can cause |
 //!
 //! Sans-IO: the caller reads the file whole and lends its bytes. Flows borrow from them, so nothing is copied but
-//! datagrams that came in fragments. No input makes this panic. Memory stays within a small multiple of the input's size:
-//! a third of it for segments of 128 bytes, and sixteen times for the worst of crafted files, where each packet of 41
-//! bytes is a conversation of its own.
+//! datagrams that came in fragments. No input makes this panic. Memory stays within a small multiple of the input's
+//! size: a third of it for segments of 128 bytes, and sixteen times for the worst of crafted files, where each packet
+//! of 41 bytes is a conversation of its own.
 //!
 //! Left out: capturing itself, and everything that is not TCP, which is counted in [`PassedOver`].
 

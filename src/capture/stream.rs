@@ -1,11 +1,11 @@
 //! One direction of a TCP conversation: segments in, stream bytes out in order.
 //!
-//! Offsets count from the byte after the SYN; sequence numbers are understood relative to what is expected next, so that
-//! they may wrap any number of times (RFC 9293 section 3.4). Bytes wait until those before them are there. Whether a gap
-//! will still be filled is told by the other end: what it acknowledges it has, so what the capture then lacks was lost on
-//! the way to the file, and a gap is declared at that moment. Else it is declared when the flow is over, or when more
-//! waits than [`MOST_WAITING`] allows. If the bytes of a declared gap do come later (captures merged from two hosts), they
-//! take the gap's place: the receiver had them by then.
+//! Offsets count from the byte after the SYN; sequence numbers are understood relative to what is expected next, so
+//! that they may wrap any number of times (RFC 9293 section 3.4). Bytes wait until those before them are there.
+//! Whether a gap will still be filled is told by the other end: what it acknowledges it has, so what the capture then
+//! lacks was lost on the way to the file, and a gap is declared at that moment. Else it is declared when the flow is
+//! over, or when more waits than [`MOST_WAITING`] allows. If the bytes of a declared gap do come later (captures
+//! merged from two hosts), they take the gap's place: the receiver had them by then.
 //!
 //! What cannot belong to the stream, beyond its end or more than the largest window (1 GiB, RFC 7323 section 2.3) away
 //! from it, is counted and dropped.

@@ -1,7 +1,7 @@
 //! The conversations of a capture: each segment to the one it belongs to.
 //!
-//! Segments belong together by both addresses and ports, whatever interface, VLAN or link layer they came over. A SYN with
-//! another initial sequence number begins another conversation between the same ports.
+//! Segments belong together by both addresses and ports, whatever interface, VLAN or link layer they came over. A SYN
+//! with another initial sequence number begins another conversation between the same ports.
 //!
 //! Bounds, so that no capture can take more memory than a small multiple of its own size: bytes are borrowed from the
 //! file, and events and conversations are as many as packets at most. Out-of-order data waits within
@@ -188,8 +188,8 @@ mod tests {
             overall: 10 * 228,
         };
         let gaps = gaps(&read_within(&file, limits).unwrap());
-        // The four take turns, and from packet 17 on each segment waits. The eleventh to wait is the third flow's at 27; then
-        // eight wait, and the next eleventh is the second's; in the end the last flow has ten for itself.
+        // The four take turns, and from packet 17 on each segment waits. The eleventh to wait is the third flow's at
+        // 27; then eight wait, and the next eleventh is the second's; in the end the last flow has ten for itself.
         assert_eq!(gaps, [37, 30, 27, 60]);
     }
 }

@@ -1,5 +1,5 @@
-//! One conversation in every link layer, byte order, time resolution and kind of block gives the same flow; what is beside
-//! it is counted; and a file that ends early, or is damaged, says where.
+//! One conversation in every link layer, byte order, time resolution and kind of block gives the same flow; what is
+//! beside it is counted; and a file that ends early, or is damaged, says where.
 
 use muxbed::capture::writer::{
     ByteOrder, Container, Interface, Layout, PcapWriter, PcapngWriter, Wrapping, write,

@@ -1,8 +1,8 @@
 //! A conversation planned packet by packet, and the disorder that networks and capture programs bring into it.
 //!
-//! A plan is built by saying what the two ends do; it then is a list of packets, each naming the part of its stream that it
-//! carries. Losing, repeating, delaying or widening a packet is a change to that list, so any mixture of disorders can be
-//! made, and what the reader should find stays plain: the two streams.
+//! A plan is built by saying what the two ends do; it then is a list of packets, each naming the part of its stream
+//! that it carries. Losing, repeating, delaying or widening a packet is a change to that list, so any mixture of
+//! disorders can be made, and what the reader should find stays plain: the two streams.
 //!
 //! Left out: congestion, windows and timers. A plan says what was captured, not what TCP would do.
 
@@ -132,8 +132,8 @@ impl Plan {
         self.acknowledge(direction.reverse())
     }
 
-    /// The receiver closes its window, and the sender probes it with the next byte of the stream. A real sender then sends
-    /// that byte again: [`widen`](Self::widen) the packet that follows.
+    /// The receiver closes its window, and the sender probes it with the next byte of the stream. A real sender then
+    /// sends that byte again: [`widen`](Self::widen) the packet that follows.
     pub fn probe_closed_window(&mut self, direction: Direction, byte: u8) -> &mut Self {
         self.packet(direction.reverse(), |packet| packet.window = 0);
         self.send(direction, &[byte], 1)
