@@ -1,4 +1,4 @@
-//! How flows begin and what is never captured: missing starts and gaps, ports used again, flows side by side.
+//! How flows begin, and which segments belong to which: missing starts, ports used again, flows side by side.
 
 use muxbed::capture::writer::Plan;
 use muxbed::capture::{ClientKnownBy, Direction, read};
@@ -13,97 +13,6 @@ fn changed(change: impl FnOnce(&mut Plan)) -> Plan {
     talk(&mut plan);
     change(&mut plan);
     plan
-}
-
-#[test]
-fn a_gap_is_declared_when_its_bytes_are_acknowledged() {
-    // The server's `settings` are lost; the client's next segment shows that it had them.
-    let plan = changed(|plan| {
-        plan.lose(7);
-    });
-    let mut expected = TALK.to_vec();
-    expected[4] = "< 0 gap 8";
-    assert_eq!(ladder_of(&plan), expected);
-    flow_of(&plan, |flow| {
-        assert!(!flow.is_complete());
-        // It may end in a FIN as far as that segment tells; what comes later shows that it did not.
-        assert_eq!(
-            (flow.events[4].packet, flow.events[4].time),
-            (8, 8 * 50_000)
-        );
-    });
-}
-
-#[test]
-fn a_gap_that_nothing_acknowledges_is_declared_at_the_end() {
-    let plan = changed(|plan| {
-        plan.packets.retain(|packet| packet.direction == ToServer);
-        // `HTTP/2` is lost, of `ack` and what follows only the ACKs of the server would tell.
-        plan.lose(3);
-    });
-    let expected = [
-        "> opened",
-        "> 0 PRI * ",
-        "> 6 gap 6",
-        "> 12 .0",
-        "< 0 gap 8",
-        "> 14 ack",
-        "> 17 +he",
-        "> 20 ade",
-        "> 23 rs",
-        "< 8 gap 8",
-        "> end",
-    ];
-    let lines = ladder_of(&plan);
-    let of = |lines: &[String], direction: &str| -> Vec<String> {
-        let of = |line: &&String| line.starts_with(direction);
-        lines.iter().filter(of).cloned().collect()
-    };
-    let expected = expected.map(String::from);
-    assert_eq!(of(&lines, ">"), of(&expected, ">"));
-    assert_eq!(of(&lines, "<")[0], "< 0 gap 8");
-}
-
-#[test]
-fn the_end_of_a_stream_may_be_missing_too() {
-    // The last data and the FIN of the client are lost, then only its last data.
-    let plan = changed(|plan| {
-        plan.lose(14).lose(11);
-    });
-    let lines = ladder_of(&plan);
-    assert_eq!(lines[8..], ["> 23 gap 2", "< 8 respo", "< 13 nse", "< end"]);
-    assert_eq!(flow_of(&plan, |flow| flow.notes.unseen_ends), 1);
-    let plan = changed(|plan| {
-        plan.lose(11);
-    });
-    let lines = ladder_of(&plan);
-    assert_eq!(
-        lines[8..],
-        ["> 23 gap 2", "< 8 respo", "< 13 nse", "> end", "< end"]
-    );
-}
-
-#[test]
-fn bytes_that_come_after_their_acknowledgment_take_the_place_of_the_gap() {
-    for places in [2, 4, 6] {
-        let plan = changed(|plan| {
-            plan.delay(7, places);
-        });
-        assert_eq!(ladder_of(&plan), TALK, "{places}");
-        assert_eq!(flow_of(&plan, |flow| flow.notes.late), 1);
-    }
-    // Of two lost segments only the second comes, and it comes twice, once wrong.
-    let plan = changed(|plan| {
-        plan.repeat(4, 6).repeat(4, 7).lose(4).lose(3);
-        let wrong = plan
-            .packets
-            .iter()
-            .rposition(|packet| packet.bytes == (6..12));
-        plan.packets[wrong.unwrap()].garbled = true;
-    });
-    let lines = ladder_of(&plan);
-    assert_eq!(lines[1..4], ["> 0 gap 6", "> 6 HTTP/2", "> 12 .0"]);
-    assert_eq!(flow_of(&plan, |flow| flow.notes.conflicts), 1);
 }
 
 #[test]
@@ -155,7 +64,14 @@ fn the_client_of_a_conversation_without_start_is_guessed_and_said_to_be() {
             .send(ToServer, client_bytes, 99);
         plan.packets.drain(..from);
         flow_of(&plan, |flow| {
-            (flow.client.port() == 4000, flow.client_known_by)
+            let right = flow.client.port() == 4000;
+            let greeting = if right {
+                "< 0 greeting"
+            } else {
+                "> 0 greeting"
+            };
+            assert!(ladder(flow).contains(&greeting.to_owned()));
+            (right, flow.client_known_by)
         })
     };
     for port in [443, 50_000] {
@@ -240,7 +156,19 @@ fn ports_used_again_begin_another_flow() {
         plan.packets.drain(..15);
         plan
     };
-    let file = written(&[first, unfinished, reversed, last_end, without_start]);
+    // Of another connection only the answer to its SYN is captured.
+    let mut only_answer = again(0x7777_7777, SERVER, CLIENT, 4 * second);
+    only_answer.packets.drain(..1);
+    only_answer.packets.truncate(3);
+    let plans = [
+        first,
+        unfinished,
+        reversed,
+        last_end,
+        without_start,
+        only_answer,
+    ];
+    let file = written(&plans);
     let capture = read_whole(&file);
     let flows: Vec<_> = capture
         .flows
@@ -248,7 +176,8 @@ fn ports_used_again_begin_another_flow() {
         .map(|flow| (flow.client, flow.number))
         .collect();
     let [client, server] = [CLIENT, SERVER].map(address);
-    assert_eq!(flows, [(client, 1), (client, 2), (server, 3), (server, 4)]);
+    let clients = [client, client, server, server, server];
+    assert_eq!(flows, clients.into_iter().zip(1..).collect::<Vec<_>>());
     assert_eq!(ladder(&capture.flows[0]), TALK);
     let lines = ladder(&capture.flows[1]);
     assert_eq!(
@@ -259,6 +188,7 @@ fn ports_used_again_begin_another_flow() {
     assert_eq!(ladder(&capture.flows[2]), TALK);
     assert_eq!(ladder(&capture.flows[3])[0], "> no start");
     assert_eq!(ladder(&capture.flows[3])[1..], TALK[1..]);
+    assert_eq!(ladder(&capture.flows[4]), TALK[..2]);
 }
 
 #[test]
@@ -287,9 +217,10 @@ fn flows_side_by_side_are_kept_apart() {
         talk(&mut plan);
         plans.push(plan);
     }
-    // The same ports between other addresses, and of the other version.
+    // The same ports between other addresses, and of the other version; and one port on both ends.
     for (client, server) in [
         ("10.1.0.3:1", SERVER),
+        ("10.1.0.4:443", SERVER),
         ("[::ffff:10.1.0.1]:1", "[::ffff:10.1.0.2]:443"),
     ] {
         let mut plan = plan_between(client, server);
@@ -298,7 +229,7 @@ fn flows_side_by_side_are_kept_apart() {
     }
     let file = written(&plans);
     let capture = read_whole(&file);
-    assert_eq!(capture.flows.len(), 52);
+    assert_eq!(capture.flows.len(), 53);
     for flow in &capture.flows {
         assert_eq!(ladder(flow), TALK);
         assert_eq!(flow.packets, 17);
@@ -318,6 +249,12 @@ fn segments_that_cannot_belong_are_dropped() {
     let (lines, notes) = flow_of(&plan, |flow| (ladder(flow), flow.notes));
     assert_eq!(lines, TALK);
     assert_eq!(notes.out_of_window, 2);
+
+    // And an acknowledgment of what can't have been sent.
+    let plan = changed(|plan| plan.packets[6].acknowledges = Some((1 << 30) + 100));
+    let (lines, notes) = flow_of(&plan, |flow| (ladder(flow), flow.notes));
+    assert_eq!(lines, TALK);
+    assert_eq!(notes.out_of_window, 1);
 }
 
 #[test]
