@@ -285,6 +285,29 @@ fn damage_is_told_from_an_early_end() {
     assert_eq!(damaged(136 + 8, 3), malformed(136, 1, interface));
 }
 
+#[test]
+fn an_obsolete_packet_that_does_not_fit_its_block_is_damage() {
+    for (length, captured, fits) in [(20, 0, true), (28, 8, true), (28, 9, false), (16, 0, false)] {
+        let mut writer = PcapngWriter::new(ByteOrder::Little);
+        writer.interface(Interface {
+            link: LinkType::Raw,
+            snapshot_length: 0,
+            clock: Clock::default(),
+        });
+        let mut body = vec![0; length];
+        body[12] = captured;
+        writer.block(2, &body);
+        let file = writer.take();
+        let cut_off = read(&file).unwrap().cut_off;
+        let damage = CaptureError::Malformed {
+            offset: 48,
+            after_packet: 0,
+            what: Malformation::BlockBody(2),
+        };
+        assert_eq!(cut_off, (!fits).then_some(damage));
+    }
+}
+
 fn written_raw() -> Vec<u8> {
     let mut plan = plan();
     plan.open();
