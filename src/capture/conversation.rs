@@ -83,7 +83,6 @@ impl<'a> Conversation<'a> {
             let done = self.reset != [false; 2] || self.streams.iter().all(Stream::has_ended);
             return done
                 && !segment.rst
-                && !segment.payload.is_empty()
                 && stream
                     .ahead(segment.sequence)
                     .is_some_and(|ahead| ahead.abs() > STRAY);
@@ -105,10 +104,10 @@ impl<'a> Conversation<'a> {
                 !crossing && !belated
             }
             Some(acknowledgment) => {
-                let answers = match self.streams[other].origin() {
-                    Some(origin) => origin == acknowledgment,
-                    None => true,
-                };
+                // It may acknowledge bytes that came with the SYN (RFC 7413).
+                let answers = self.streams[other]
+                    .ahead(acknowledgment)
+                    .is_none_or(|ahead| (-STRAY..=0).contains(&ahead));
                 let fits = stream
                     .origin()
                     .is_none_or(|origin| origin == segment.sequence.wrapping_add(1));
