@@ -122,14 +122,16 @@ fn a_handshake_may_be_captured_in_part_or_late_or_cross_itself() {
         plan.repeat(1, 1).packets[1].sequence = 700;
     });
     assert_eq!(ladder_of(&plan), TALK);
-    // Bytes with the SYN, which its answer acknowledges.
-    let plan = changed(|plan| {
-        plan.packets[0].bytes = plan.packets.remove(3).bytes;
-        plan.packets[1].acknowledges = Some(7);
-    });
-    let lines = ladder_of(&plan);
-    assert_eq!(lines[..3], ["> 0 PRI * ", "< opened", "> 6 HTTP/2"]);
-    assert_eq!(lines[3..], TALK[3..]);
+    // Bytes with the SYN, which its answer acknowledges or does not.
+    for acknowledged in [7, 1] {
+        let plan = changed(|plan| {
+            plan.packets[0].bytes = plan.packets.remove(3).bytes;
+            plan.packets[1].acknowledges = Some(acknowledged);
+        });
+        let lines = ladder_of(&plan);
+        assert_eq!(lines[..3], ["> 0 PRI * ", "< opened", "> 6 HTTP/2"]);
+        assert_eq!(lines[3..], TALK[3..]);
+    }
     // Both ends open.
     let plan = changed(|plan| {
         plan.packets[1].acknowledges = None;
@@ -164,21 +166,25 @@ fn ports_used_again_begin_another_flow() {
         plan.packets.drain(..15);
         plan
     };
-    // Of two more only the answer to a SYN is captured, then a reset; and after that the last part of a handshake.
+    // Of three more only the answer to a SYN is captured, then a reset; or the last part of a handshake.
     let mut after_reset = again(0x5555_5555, SERVER, CLIENT, 5 * second);
     after_reset.packets.drain(..2);
     after_reset.packets.drain(1..);
-    let mut only_answer = again(0x7777_7777, SERVER, CLIENT, 4 * second);
-    only_answer.packets.drain(..1);
-    only_answer.packets.truncate(2);
-    only_answer.reset(ToClient);
+    let only_answer = |initial, later| {
+        let mut plan = again(initial, SERVER, CLIENT, later);
+        plan.packets.drain(..1);
+        plan.packets.truncate(2);
+        plan.reset(ToClient);
+        plan
+    };
     let plans = [
         first,
         unfinished,
         reversed,
         last_end,
         without_start,
-        only_answer,
+        only_answer(0x7777_7777, 4 * second),
+        only_answer(0xf777_7777, 4 * second + second / 2),
         after_reset,
     ];
     let file = written(&plans);
@@ -189,7 +195,7 @@ fn ports_used_again_begin_another_flow() {
         .map(|flow| (flow.client, flow.number))
         .collect();
     let [client, server] = [CLIENT, SERVER].map(address);
-    let clients = [client, client, server, server, server, client];
+    let clients = [client, client, server, server, server, server, client];
     assert_eq!(flows, clients.into_iter().zip(1..).collect::<Vec<_>>());
     assert_eq!(ladder(&capture.flows[0]), TALK);
     let lines = ladder(&capture.flows[1]);
@@ -202,7 +208,8 @@ fn ports_used_again_begin_another_flow() {
     assert_eq!(ladder(&capture.flows[3])[0], "> no start");
     assert_eq!(ladder(&capture.flows[3])[1..], TALK[1..]);
     assert_eq!(ladder(&capture.flows[4]), ["< opened", "< reset"]);
-    assert_eq!(ladder(&capture.flows[5]), ["< no start"]);
+    assert_eq!(ladder(&capture.flows[5]), ["< opened", "< reset"]);
+    assert_eq!(ladder(&capture.flows[6]), ["< no start"]);
 }
 
 #[test]
