@@ -3,8 +3,8 @@
 //! Protocols tell more reliably than ports: whoever first sends the HTTP/2 preface, a request line of HTTP/1 or a TLS
 //! `ClientHello` is the client. Only the first bytes of each end are looked at, since later ones may quote anything.
 //!
-//! Left out: what only a server says (a status line, a `ServerHello`). A capture that has it and not the request before it
-//! nearly always has the higher port right.
+//! Left out: what only a server says (a status line, a `ServerHello`). A capture that has it and not the request
+//! before it nearly always has the higher port right.
 
 use std::net::SocketAddr;
 

@@ -1,7 +1,7 @@
 //! How a capture file counts time: units since 1970, in whatever resolution an interface has.
 //!
-//! The draft (draft-ietf-opsawg-pcapng section 4.2) lets each interface choose powers of ten or of two and shift by whole
-//! seconds. Inside this crate there are only nanoseconds; finer times are rounded down.
+//! The draft (draft-ietf-opsawg-pcapng section 4.2) lets each interface choose powers of ten or of two and shift by
+//! whole seconds. Inside this crate there are only nanoseconds; finer times are rounded down.
 
 /// The units of an interface's times, and what to add to them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +67,8 @@ impl Clock {
         hold(nanoseconds)
     }
 
-    /// The units that stand for a time in nanoseconds since 1970, rounded down, held at the ends of what 64 bits can say.
+    /// The units that stand for a time in nanoseconds since 1970, rounded down, held at the ends of what 64 bits can
+    /// say.
     pub fn units(self, nanoseconds: u64) -> u64 {
         let nanoseconds = i128::from(nanoseconds) - i128::from(self.offset) * 1_000_000_000;
         let Ok(nanoseconds) = u128::try_from(nanoseconds) else {

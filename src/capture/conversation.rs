@@ -1,18 +1,18 @@
 //! One TCP conversation while it is being read: handshake, both streams, ends, and which end is the client.
 //!
-//! A conversation is not checked for what TCP would have accepted, only for what it says: a capture shows what was sent,
-//! also by hosts that are wrong, and the interesting captures are of those. So any RST is a reset, and data after one is
-//! still data, counted.
+//! A conversation is not checked for what TCP would have accepted, only for what it says: a capture shows what was
+//! sent, also by hosts that are wrong, and the interesting captures are of those. So any RST is a reset, and data
+//! after one is still data, counted.
 //!
 //! Left out: options and window scaling, since nothing here depends on how large a window really was.
 
 use std::net::SocketAddr;
 
 use super::client::tell_client;
+use super::disorder::fill;
 use super::flow::{ClientKnownBy, Direction, Flow, FlowEvent, Notes, What};
-use super::pieces::Body;
 use super::segment::Segment;
-use super::stream::{Arrival, Hole, Sink, Stream};
+use super::stream::{Arrival, Sink, Stream};
 
 /// The end with the lower address and port, or the one with the higher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +43,8 @@ pub(super) struct Conversation<'a> {
     notes: Notes,
 }
 
-/// After both ends are done, a stray segment is no further than this from where the streams ended; one further off is of
-/// another connection whose SYN was not captured. Two in a thousand such connections are close by chance.
+/// How far off a segment may be that comes after both ends are done, or before both have begun. One further off is of
+/// another connection between the same ports; two in a thousand of those are no further off by chance.
 const STRAY: i64 = 1 << 22;
 
 impl<'a> Conversation<'a> {
@@ -69,7 +69,8 @@ impl<'a> Conversation<'a> {
             start: timestamp,
             time: 0,
             packets: 0,
-            events: Vec::new(),
+            // Of stray segments there are at most a few, and a list grows to four at once.
+            events: Vec::with_capacity(if segment.syn { 0 } else { 2 }),
             notes: Notes::default(),
         }
     }
@@ -82,7 +83,6 @@ impl<'a> Conversation<'a> {
             let done = self.reset != [false; 2] || self.streams.iter().all(Stream::has_ended);
             return done
                 && !segment.rst
-                && !segment.payload.is_empty()
                 && stream.ahead(segment.sequence).is_some_and(|ahead| ahead.abs() > STRAY);
         }
         if let Some(syn) = self.syns[this]
@@ -102,10 +102,10 @@ impl<'a> Conversation<'a> {
                 !crossing && !belated
             }
             Some(acknowledgment) => {
-                let answers = match self.streams[other].origin() {
-                    Some(origin) => origin == acknowledgment,
-                    None => true,
-                };
+                // It may acknowledge bytes that came with the SYN (RFC 7413).
+                let answers = self.streams[other]
+                    .ahead(acknowledgment)
+                    .is_none_or(|ahead| (-STRAY..=0).contains(&ahead));
                 let fits = stream.origin().is_none_or(|origin| origin == segment.sequence.wrapping_add(1));
                 !answers || (self.missing_start && !fits)
             }
@@ -127,6 +127,10 @@ impl<'a> Conversation<'a> {
             self.event(side, packet, What::MissingStart);
         }
         let [this, other] = side.both();
+        if self.is_of_another(side, &segment) {
+            self.notes.out_of_window += 1;
+            return;
+        }
         if segment.rst {
             if self.reset[this] {
                 self.notes.retransmissions += 1;
@@ -189,12 +193,7 @@ impl<'a> Conversation<'a> {
         }
         let low = self.with_sink(Side::Low, Stream::finish);
         let high = self.with_sink(Side::High, Stream::finish);
-        let mut holes: Vec<Hole<'a>> =
-            low.into_iter().chain(high).filter(|hole| !hole.filled.is_empty()).collect();
-        if !holes.is_empty() {
-            holes.sort_unstable_by_key(|hole| hole.event);
-            self.fill(holes);
-        }
+        fill(&mut self.events, low.into_iter().chain(high).collect());
         // No stream is read any further, and most flows are short.
         self.streams = [Stream::default(), Stream::default()];
         self.events.shrink_to_fit();
@@ -219,6 +218,15 @@ impl<'a> Conversation<'a> {
             events: self.events,
             notes: self.notes,
         }
+    }
+
+    /// Whether a segment answers the connection that these ports had before: a host that still has it acknowledges its
+    /// bytes, instead of a SYN that it can't place (RFC 5961 section 4).
+    fn is_of_another(&self, side: Side, segment: &Segment<'a>) -> bool {
+        let [_, other] = side.both();
+        let awaited = !self.opened && !self.missing_start && side != self.client;
+        let ahead = segment.acknowledgment.and_then(|number| self.streams[other].ahead(number));
+        awaited && !segment.syn && !segment.rst && ahead.is_some_and(|ahead| ahead.abs() > STRAY)
     }
 
     fn handshake(&mut self, side: Side, segment: &Segment<'a>, packet: u64) {
@@ -283,39 +291,6 @@ impl<'a> Conversation<'a> {
             most_waiting: usize::MAX,
         };
         act(stream, &mut sink)
-    }
-
-    /// Puts what came for a hole after it was declared into its place.
-    fn fill(&mut self, holes: Vec<Hole<'a>>) {
-        let mut holes = holes.into_iter().peekable();
-        let events = std::mem::take(&mut self.events);
-        for (index, event) in events.into_iter().enumerate() {
-            let Some(hole) = holes.next_if(|hole| hole.event == index) else {
-                self.events.push(event);
-                continue;
-            };
-            let FlowEvent { time, direction, .. } = event;
-            let rest = |offset, end| match event.what {
-                What::Truncated { .. } => What::Truncated { offset, missing: end - offset },
-                _ => What::Gap { offset, length: end - offset },
-            };
-            let mut offset = hole.start;
-            let mut put = |packet, what| {
-                self.events.push(FlowEvent { time, packet, direction, what });
-            };
-            for (start, piece) in hole.filled.into_pieces() {
-                if offset < start {
-                    put(event.packet, rest(offset, start));
-                }
-                offset = start + piece.length();
-                if let Body::Bytes(bytes) = piece.body {
-                    put(piece.packet, What::Data { offset: start, bytes });
-                }
-            }
-            if offset < hole.end {
-                put(event.packet, rest(offset, hole.end));
-            }
-        }
     }
 
     fn event(&mut self, side: Side, packet: u64, what: What<'a>) {

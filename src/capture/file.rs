@@ -1,10 +1,11 @@
 //! A capture file into packets: pcap and pcapng, each in both byte orders.
 //!
 //! The caller reads the file whole and lends its bytes; nothing is copied, a packet is a slice of them. Captures of
-//! handshakes are small, and with all bytes at hand "the file ends here" and "this record lies about its length" can be
-//! told apart, which a reader over a sliding buffer can not. So it is pcap-parser's slice functions that read each record
-//! here, one at a time and never with more bytes than the record itself: of that crate's ways to say that something is
-//! missing, `Eof`, `UnexpectedEof` and `BufferTooSmall` then cannot occur, and `Incomplete` means a lying length.
+//! handshakes are small, and with all bytes at hand "the file ends here" and "this record lies about its length" can
+//! be told apart, which a reader over a sliding buffer can not. So it is pcap-parser's slice functions that read each
+//! record here, one at a time and never with more bytes than the record itself: of that crate's ways to say that
+//! something is missing, `Eof`, `UnexpectedEof` and `BufferTooSmall` then cannot occur, and `Incomplete` means a
+//! lying length.
 //!
 //! Packets come in file order, which for one interface is the order of the kernel. A file merged from several machines
 //! has the order that the merging program gave it.

@@ -1,12 +1,12 @@
 //! What a TCP conversation comes to: its two ends and its events, in the order in which they could be known.
 //!
-//! One list holds both directions, because the order between them is the point: an event stands where the bytes before it
-//! in its stream were all there, so that "the client sent these bytes after it had those of the server" can be read off
-//! the list. A segment that arrived early has its event where the one before it arrived; the numbers of packets, unlike
-//! the times, therefore may step back.
+//! One list holds both directions, because the order between them is the point: an event stands where the bytes
+//! before it in its stream were all there, so that "the client sent these bytes after it had those of the server" can
+//! be read off the list. A segment that arrived early has its event where the one before it arrived; the numbers of
+//! packets, unlike the times, therefore may step back.
 //!
-//! What TCP does to get bytes across (retransmissions, probes) is counted in [`Notes`] and makes no events: the data events
-//! are what a receiver reads, cut where the sender cut it.
+//! What TCP does to get bytes across (retransmissions, probes) is counted in [`Notes`] and makes no events: the data
+//! events are what a receiver reads, cut where the sender cut it.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -4,11 +4,12 @@
 //! already held is a repetition and is dropped, the first bytes win; any other overlap gives up the whole datagram. No
 //! sender makes such fragments by accident, and a reader that guesses would show bytes that no receiver saw.
 //!
-//! Bounds: at most [`MOST_DATAGRAMS`] incomplete datagrams are held, each for at most [`PATIENCE`] packets of the capture
-//! (not seconds: what is read must not depend on whether times were recorded). Fragments are held as slices of the file;
-//! only a complete datagram is copied, once.
+//! Bounds: at most [`MOST_DATAGRAMS`] incomplete datagrams are held, each for at most [`PATIENCE`] packets of the
+//! capture (not seconds: what is read must not depend on whether times were recorded). Fragments are held as slices
+//! of the file; only a complete datagram is copied, once.
 //!
-//! Left out: fragments that the snapshot length cut. Their datagram stays incomplete, which the TCP stream shows as a gap.
+//! Left out: fragments that the snapshot length cut. Their datagram stays incomplete, which the TCP stream shows as a
+//! gap.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -130,7 +131,7 @@ impl<'a> Fragments<'a> {
 
     fn give_up_old(&mut self, packet: u64, passed_over: &mut PassedOver) {
         while let Some(&(first_packet, key)) = self.by_age.front() {
-            if packet - first_packet <= PATIENCE && self.by_age.len() < MOST_DATAGRAMS {
+            if packet - first_packet <= PATIENCE && self.datagrams.len() < MOST_DATAGRAMS {
                 break;
             }
             self.by_age.pop_front();
@@ -252,8 +253,17 @@ mod tests {
         for identification in 0..5_000 {
             let packet = u64::from(identification) + 1;
             add(&mut held, &mut passed, packet, (identification, 0, true), &bytes);
-            assert!(held.datagrams.len() <= MOST_DATAGRAMS && held.by_age.len() <= MOST_DATAGRAMS);
+            assert!(held.datagrams.len() <= MOST_DATAGRAMS);
+            assert_eq!(held.by_age.len(), held.datagrams.len());
         }
+        // Complete ones do not count.
+        for identification in 10_000..12_000 {
+            let packet = u64::from(identification);
+            add(&mut held, &mut passed, packet, (identification, 0, true), &bytes);
+            let last = (identification, 8, false);
+            assert!(add(&mut held, &mut passed, packet, last, &bytes).is_some());
+        }
+        assert_eq!(held.datagrams.len(), MOST_DATAGRAMS - 2);
         let late = 5_000 + PATIENCE;
         assert_eq!(add(&mut held, &mut passed, late, (4_998, 8, false), &bytes), None);
         assert_eq!(held.datagrams.len(), 2);

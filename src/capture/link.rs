@@ -1,11 +1,12 @@
 //! The link layer: from a packet's first byte to its IP header.
 //!
-//! Link types are those of <https://www.tcpdump.org/linktypes.html>, which also lays down the headers of NULL, LOOP and
-//! Linux cooked captures; Ethernet and VLAN headers are etherparse's. Both cooked headers are read here: etherparse has no
-//! second version, and of the first it takes only five kinds of hardware, while `tcpdump -i any` records them all.
+//! Link types are those of <https://www.tcpdump.org/linktypes.html>, which also lays down the headers of NULL, LOOP
+//! and Linux cooked captures; Ethernet and VLAN headers are etherparse's. Both cooked headers are read here:
+//! etherparse has no second version, and of the first it takes only five kinds of hardware, while `tcpdump -i any`
+//! records them all.
 //!
-//! Left out: tunnels (VXLAN, GRE, IP in IP), MPLS, PPPoE and 802.11, and IP inside LLC frames. VLAN tags are read through
-//! and forgotten: the same conversation seen on two VLANs of one router is one conversation, seen twice.
+//! Left out: tunnels (VXLAN, GRE, IP in IP), MPLS, PPPoE and 802.11, and IP inside LLC frames. VLAN tags are read
+//! through and forgotten: the same conversation seen on two VLANs of one router is one conversation, seen twice.
 
 use std::fmt;
 

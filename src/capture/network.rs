@@ -1,9 +1,9 @@
 //! IPv4 and IPv6 headers: who speaks to whom, what is carried, and whether this is all of it.
 //!
-//! A packet's length is the one its IP header states, not that of the captured bytes: Ethernet pads short frames at the
-//! end, and a snapshot length cuts long ones. Captured on the sending host a packet may be longer than any that goes over
-//! the wire (the card cuts it up later) and then states a length of 0; the file's own length is taken instead. Checksums
-//! are not checked: on that host they are not yet computed.
+//! A packet's length is the one its IP header states, not that of the captured bytes: Ethernet pads short frames at
+//! the end, and a snapshot length cuts long ones. Captured on the sending host a packet may be longer than any that
+//! goes over the wire (the card cuts it up later) and then states a length of 0; the file's own length is taken
+//! instead. Checksums are not checked: on that host they are not yet computed.
 //!
 //! Left out: encrypted payloads (ESP), tunnels, and routing headers' effect on the destination.
 

@@ -1,19 +1,20 @@
 //! One direction of a TCP conversation: segments in, stream bytes out in order.
 //!
-//! Offsets count from the byte after the SYN; sequence numbers are understood relative to what is expected next, so that
-//! they may wrap any number of times (RFC 9293 section 3.4). Bytes wait until those before them are there. Whether a gap
-//! will still be filled is told by the other end: what it acknowledges it has, so what the capture then lacks was lost on
-//! the way to the file, and a gap is declared at that moment. Else it is declared when the flow is over, or when more
-//! waits than [`MOST_WAITING`] allows. If the bytes of a declared gap do come later (captures merged from two hosts), they
-//! take the gap's place: the receiver had them by then.
+//! Offsets count from the byte after the SYN; sequence numbers are understood relative to what is expected next, so
+//! that they may wrap any number of times (RFC 9293 section 3.4). Bytes wait until those before them are there.
+//! Whether a gap will still be filled is told by the other end: what it acknowledges it has, so what the capture then
+//! lacks was lost on the way to the file, and a gap is declared at that moment. Else it is declared when the flow is
+//! over, or when more waits than [`MOST_WAITING`] allows. If the bytes of a declared gap do come later (captures
+//! merged from two hosts), they take the gap's place: the receiver had them by then.
 //!
 //! What cannot belong to the stream, beyond its end or more than the largest window (1 GiB, RFC 7323 section 2.3) away
 //! from it, is counted and dropped.
 
 use std::borrow::Cow;
 
+use super::disorder::{Disorder, Hole};
 use super::flow::{Direction, FlowEvent, Notes, What};
-use super::pieces::{Body, Laid, Piece, Pieces, part, within};
+use super::pieces::{Body, Laid, Piece, part};
 
 /// How many bytes of one direction may wait for those before them (with 128 for each segment). Linux' largest receive
 /// buffer is 6 MiB by default; no receiver holds more out of order than its buffer.
@@ -28,14 +29,8 @@ pub(super) struct Stream<'a> {
     origin: Option<u32>,
     /// The offset after the last byte given out, or declared missing.
     next: u64,
-    waiting: Pieces<'a>,
-    /// Gaps and truncations given out, by offset.
-    holes: Vec<Hole<'a>>,
-    /// Where the events of this direction's data are, by offset, as far as the events have been looked through.
-    data: Vec<usize>,
-    looked_through: usize,
-    /// The offset of the FIN.
-    end: Option<u64>,
+    disorder: Option<Box<Disorder<'a>>>,
+    end: Option<End>,
     ended: bool,
     /// The highest offset that the other end has acknowledged.
     acknowledged: u64,
@@ -43,16 +38,11 @@ pub(super) struct Stream<'a> {
     confirmed: bool,
 }
 
-/// A gap or truncation that was given out, with what has come for it since.
-#[derive(Debug)]
-pub(super) struct Hole<'a> {
-    /// Which event it is.
-    pub(super) event: usize,
-    pub(super) start: u64,
-    pub(super) end: u64,
-    pub(super) filled: Pieces<'a>,
-    /// For a gap: how far was acknowledged when it was declared. For a truncation 0.
-    proven: u64,
+/// A FIN.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    offset: u64,
+    packet: u64,
 }
 
 /// What a segment brings for one direction.
@@ -97,7 +87,7 @@ impl<'a> Stream<'a> {
 
     /// Whether nothing came of its first sequence number yet, so that another may take its place.
     pub(super) fn is_fresh(&self) -> bool {
-        !self.confirmed && self.next == 0 && self.waiting.is_empty()
+        !self.confirmed && self.next == 0 && self.first_waiting().is_none()
     }
 
     /// Whether its end was given out.
@@ -113,12 +103,13 @@ impl<'a> Stream<'a> {
 
     /// What waits for bytes before it, in bytes.
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.cost()
+        let disorder = self.disorder.as_ref();
+        disorder.map_or(0, |disorder| disorder.waiting.cost())
     }
 
     /// The packet that brought what has waited at the lowest offset.
     pub(super) fn waiting_packet(&self) -> Option<u64> {
-        self.waiting.first().map(|(_, packet)| packet)
+        self.first_waiting().map(|(_, packet)| packet)
     }
 
     /// Takes in a segment.
@@ -132,19 +123,23 @@ impl<'a> Stream<'a> {
             }
             return;
         };
-        let plain = arrival.missing == 0 && !arrival.fin && self.end.is_none();
-        if ahead == 0 && plain && self.waiting.is_empty() {
-            if !arrival.bytes.is_empty() {
-                if arrival.bytes.len() == 1 && arrival.window_closed {
-                    sink.notes.zero_window_probes += 1;
-                }
-                self.give(Body::Bytes(arrival.bytes), sink.packet, sink);
-                // What was acknowledged before it came may reach further.
-                self.settle(sink);
+        let in_order = ahead == 0 && self.end.is_none() && self.waiting() == 0;
+        if in_order && arrival.missing == 0 {
+            if arrival.bytes.len() == 1 && arrival.window_closed {
+                sink.notes.zero_window_probes += 1;
             }
+            if !arrival.bytes.is_empty() {
+                self.give(Body::Bytes(arrival.bytes), sink.packet, sink);
+            }
+            if arrival.fin {
+                self.end = Some(End { offset: self.next, packet: sink.packet });
+                self.give_waiting(sink);
+            }
+            // What was acknowledged before it came may reach further.
+            self.settle(sink);
         } else if ahead.abs() > LARGEST_WINDOW {
             sink.notes.out_of_window += 1;
-        } else if ahead == -1 && plain_probe(&arrival) && !self.ends_in_gap() {
+        } else if ahead == -1 && self.is_probe(&arrival) {
             if arrival.window_closed {
                 sink.notes.zero_window_probes += 1;
             } else {
@@ -177,24 +172,26 @@ impl<'a> Stream<'a> {
 
     /// Declares the first gap that bytes wait behind, and gives those out.
     pub(super) fn release(&mut self, sink: &mut Sink<'_, 'a>) {
-        if let Some((first, _)) = self.waiting.first() {
+        if let Some((first, _)) = self.first_waiting() {
             self.gap(first, sink);
             self.give_waiting(sink);
         }
     }
 
-    /// Says what is known of the end when nothing more will come, nothing waiting any longer; gives the holes.
+    /// Says what is known of the end when nothing more will come, nothing waiting any longer; gives the holes for which
+    /// something came after they were given out.
     pub(super) fn finish(&mut self, sink: &mut Sink<'_, 'a>) -> Vec<Hole<'a>> {
         if let Some(end) = self.end
-            && self.next < end
+            && self.next < end.offset
         {
-            self.gap(end, sink);
+            self.gap(end.offset, sink);
             self.give_waiting(sink);
         }
         if !self.ended && self.acknowledged > self.next {
             sink.notes.unseen_ends += 1;
         }
-        std::mem::take(&mut self.holes)
+        let disorder = self.disorder.take();
+        disorder.map_or_else(Vec::new, |disorder| disorder.into_filled().collect())
     }
 
     fn receive_at(&mut self, start: i64, mut arrival: Arrival<'a>, sink: &mut Sink<'_, 'a>) {
@@ -208,38 +205,23 @@ impl<'a> Stream<'a> {
         let start = u64::try_from(start).unwrap_or(0);
         let captured_end = start + arrival.bytes.len() as u64;
         let end = captured_end + arrival.missing;
-        let fin = arrival.fin;
-        if self.end.is_some_and(|known| end > known) || (fin && !self.may_end_at(end)) {
+        let beyond = self.end.is_some_and(|known| end > known.offset);
+        if beyond || (arrival.fin && !self.may_end_at(end)) {
             sink.notes.out_of_window += 1;
             return;
         }
-        let repeated_fin = fin && self.end == Some(end);
-        if fin {
-            self.end = Some(end);
-        }
-        if start < self.next {
-            self.widen_last_gap(captured_end, sink);
-        }
-        let mut laid = self.receive_again(start, &arrival, sink);
-        let late = laid.new > 0;
-        let new_start = start.max(self.next);
-        if captured_end > new_start {
-            let skipped = (new_start - start) as usize;
-            let new = part(&arrival.bytes, skipped..arrival.bytes.len());
-            laid.add(self.waiting.lay(new_start, new, sink.packet));
-        }
-        let missing_start = captured_end.max(self.next);
-        if missing_start < end {
-            laid.new += self.waiting.lay_missing(missing_start..end, sink.packet);
+        let repeated_fin = arrival.fin && self.end.is_some();
+        if arrival.fin && self.end.is_none() {
+            self.end = Some(End { offset: end, packet: sink.packet });
         }
 
+        let laid = if start == end { Laid::default() } else { self.lay(start, &arrival, sink) };
         let repeats = if start == end { repeated_fin } else { laid.new == 0 };
         sink.notes.retransmissions += u32::from(repeats);
         sink.notes.overlaps += u32::from(laid.new > 0 && laid.known > 0);
         sink.notes.conflicts += u32::from(laid.conflict);
-        sink.notes.late += u32::from(late);
         self.give_waiting(sink);
-        while self.waiting.cost() > sink.most_waiting {
+        while self.waiting() > sink.most_waiting {
             self.release(sink);
         }
         self.settle(sink);
@@ -247,68 +229,56 @@ impl<'a> Stream<'a> {
         sink.notes.early += u32::from(waits);
     }
 
-    /// Compares what was given out before with the same part of a segment, and fills gaps with it.
-    fn receive_again(&mut self, start: u64, arrival: &Arrival<'a>, sink: &Sink<'_, 'a>) -> Laid {
-        let end = self.next.min(start + arrival.bytes.len() as u64);
+    /// Puts a segment where it belongs: its old part is compared, its new part waits.
+    fn lay(&mut self, start: u64, arrival: &Arrival<'a>, sink: &mut Sink<'_, 'a>) -> Laid {
+        let captured_end = start + arrival.bytes.len() as u64;
+        let disorder = self.disorder.get_or_insert_default();
         let mut laid = Laid::default();
-        if start >= end {
-            return laid;
+        if start < self.next {
+            self.next = disorder.widen_gap(self.next, captured_end, sink);
+            laid = disorder.compare(start, self.next, arrival, sink);
+            sink.notes.late += u32::from(laid.new > 0);
         }
-        let first = self.holes.partition_point(|hole| hole.end <= start);
-        for hole in &mut self.holes[first..] {
-            if hole.start >= end {
-                break;
-            }
-            let common = start.max(hole.start)..end.min(hole.end);
-            let range = (common.start - start) as usize..(common.end - start) as usize;
-            let bytes = part(&arrival.bytes, range);
-            laid.add(hole.filled.lay(common.start, bytes, sink.packet));
+        let new_start = start.max(self.next);
+        if captured_end > new_start {
+            let skipped = (new_start - start) as usize;
+            let new = part(&arrival.bytes, skipped..arrival.bytes.len());
+            laid.add(disorder.waiting.lay(new_start, new, sink.packet));
         }
-        for (index, event) in sink.events.iter().enumerate().skip(self.looked_through) {
-            if event.direction == sink.direction && matches!(event.what, What::Data { .. }) {
-                self.data.push(index);
-            }
-        }
-        self.looked_through = sink.events.len();
-        let given = |index: usize| match &sink.events[index].what {
-            What::Data { offset, bytes } => (*offset, &bytes[..]),
-            _ => (0, &[][..]),
-        };
-        let first = self.data.partition_point(|&index| {
-            let (offset, bytes) = given(index);
-            offset + bytes.len() as u64 <= start
-        });
-        for &index in &self.data[first..] {
-            let (offset, held) = given(index);
-            if offset >= end {
-                break;
-            }
-            let common = start.max(offset)..end.min(offset + held.len() as u64);
-            laid.known += common.end - common.start;
-            laid.conflict |= within(held, offset, &common) != within(&arrival.bytes, start, &common);
+        let missing = captured_end.max(self.next)..captured_end + arrival.missing;
+        if missing.start < missing.end {
+            laid.new += disorder.waiting.lay_missing(missing, sink.packet);
         }
         laid
     }
 
-    /// Whether the last byte is not there: one that comes for it may be that byte.
-    fn ends_in_gap(&self) -> bool {
-        let last = self.holes.last();
-        last.is_some_and(|hole| hole.end == self.next && hole.filled.end() != Some(hole.end))
+    /// Whether a segment that begins just before what is expected is a probe, and not a byte that was lost.
+    fn is_probe(&self, arrival: &Arrival<'_>) -> bool {
+        let length = arrival.bytes.len() as u64 + arrival.missing;
+        let disorder = self.disorder.as_ref();
+        let lost = disorder.is_some_and(|disorder| disorder.lacks_byte_before(self.next));
+        length <= 1 && !arrival.fin && !lost
     }
 
     fn may_end_at(&self, end: u64) -> bool {
+        let disorder = self.disorder.as_ref();
+        let waiting_end = disorder.and_then(|disorder| disorder.waiting.end());
         match self.end {
-            Some(known) => known == end,
-            None => end >= self.next.max(self.waiting.end().unwrap_or(0)),
+            Some(known) => known.offset == end,
+            None => end >= self.next.max(waiting_end.unwrap_or(0)),
         }
+    }
+
+    fn first_waiting(&self) -> Option<(u64, u64)> {
+        self.disorder.as_ref()?.waiting.first()
     }
 
     /// Declares gaps for what was acknowledged and is not in the capture.
     fn settle(&mut self, sink: &mut Sink<'_, 'a>) {
         while self.next < self.acknowledged {
-            let proven = match (self.end, self.waiting.first()) {
+            let proven = match (self.end, self.first_waiting()) {
                 (_, Some((first, _))) => self.acknowledged.min(first),
-                (Some(end), None) => self.acknowledged.min(end),
+                (Some(end), None) => self.acknowledged.min(end.offset),
                 // A FIN takes a sequence number too: the last one acknowledged may be that of a FIN not captured.
                 (None, None) => self.acknowledged - 1,
             };
@@ -321,12 +291,17 @@ impl<'a> Stream<'a> {
     }
 
     fn give_waiting(&mut self, sink: &mut Sink<'_, 'a>) {
-        while let Some(Piece { packet, body }) = self.waiting.take(self.next) {
+        while let Some(disorder) = &mut self.disorder
+            && let Some(Piece { packet, body }) = disorder.waiting.take(self.next)
+        {
             self.give(body, packet, sink);
         }
-        if self.end == Some(self.next) && !self.ended {
+        if let Some(end) = self.end
+            && end.offset == self.next
+            && !self.ended
+        {
             self.ended = true;
-            sink.event(sink.packet, What::End);
+            sink.event(end.packet, What::End);
         }
     }
 
@@ -339,42 +314,22 @@ impl<'a> Stream<'a> {
             }
             Body::Missing(missing) => {
                 self.next += missing;
-                self.hole(offset, sink.events.len(), 0);
+                let disorder = self.disorder.get_or_insert_default();
+                disorder.hole(offset..self.next, sink.events.len(), 0);
                 sink.event(packet, What::Truncated { offset, missing });
             }
         }
     }
 
     fn gap(&mut self, to: u64, sink: &mut Sink<'_, 'a>) {
-        self.widen_last_gap(to, sink);
+        let disorder = self.disorder.get_or_insert_default();
+        self.next = disorder.widen_gap(self.next, to, sink);
         if self.next < to {
             let offset = self.next;
             self.next = to;
-            self.hole(offset, sink.events.len(), self.acknowledged);
+            disorder.hole(offset..to, sink.events.len(), self.acknowledged);
             let length = to - offset;
             sink.event(sink.packet, What::Gap { offset, length });
         }
     }
-
-    /// Takes into the gap just declared what was acknowledged together with it, but then might have been a FIN: as there
-    /// are bytes up to `to`, it was not.
-    fn widen_last_gap(&mut self, to: u64, sink: &mut Sink<'_, 'a>) {
-        if let Some(hole) = self.holes.last_mut()
-            && hole.end == self.next
-        {
-            hole.end = self.next.max(to.min(hole.proven));
-            self.next = hole.end;
-            if let What::Gap { length, .. } = &mut sink.events[hole.event].what {
-                *length = hole.end - hole.start;
-            }
-        }
-    }
-
-    fn hole(&mut self, start: u64, event: usize, proven: u64) {
-        self.holes.push(Hole { event, start, end: self.next, filled: Pieces::default(), proven });
-    }
-}
-
-fn plain_probe(arrival: &Arrival<'_>) -> bool {
-    arrival.bytes.len() as u64 + arrival.missing <= 1 && !arrival.fin
 }

@@ -1,5 +1,5 @@
-//! One conversation in every link layer, byte order, time resolution and kind of block gives the same flow; what is beside
-//! it is counted; and a file that ends early, or is damaged, says where.
+//! One conversation in every link layer, byte order, time resolution and kind of block gives the same flow; what is
+//! beside it is counted; and a file that ends early, or is damaged, says where.
 
 use muxbed::capture::writer::{
     ByteOrder, Container, Interface, Layout, PcapWriter, PcapngWriter, Wrapping, write,
@@ -166,6 +166,21 @@ fn a_file_may_hold_sections_interfaces_and_blocks_of_every_kind() {
 }
 
 #[test]
+fn a_packet_without_length_of_its_own_ends_at_the_snapshot_length() {
+    for (snapshot_length, original_length, expected) in
+        [(97, 200, 97), (97, 90, 90), (0, 101, 101), (200, 97, 97)]
+    {
+        let mut writer = PcapngWriter::new(ByteOrder::Little);
+        writer.interface(Interface { link: LinkType::Raw, snapshot_length, clock: Clock::default() });
+        writer.simple_packet(&vec![7; expected], original_length);
+        let file = writer.take();
+        let packet = Packets::new(&file).unwrap().next().unwrap().unwrap();
+        assert_eq!(packet.bytes, vec![7; expected]);
+        assert_eq!(packet.original_length, original_length);
+    }
+}
+
+#[test]
 fn a_file_cut_anywhere_gives_the_packets_before_the_cut_and_its_place() {
     let mut plan = plan();
     talk(&mut plan);
@@ -213,6 +228,9 @@ fn damage_is_told_from_an_early_end() {
     let damaged = |at: usize, byte: u8| {
         let mut file = written_raw();
         file[at] = byte;
+        let mut packets = Packets::new(&file).unwrap();
+        assert!(packets.any(|packet| packet.is_err()));
+        assert!(packets.next().is_none(), "nothing follows an error");
         read(&file).unwrap().cut_off
     };
     // The section takes 28 bytes, the interface 32 with its option, the first packet 76.
@@ -225,6 +243,22 @@ fn damage_is_told_from_an_early_end() {
     let interface = Malformation::NoSuchInterface { interface: 3, described: 1 };
     assert_eq!(damaged(60 + 8, 3), malformed(60, 0, interface));
     assert_eq!(damaged(136 + 8, 3), malformed(136, 1, interface));
+}
+
+#[test]
+fn an_obsolete_packet_that_does_not_fit_its_block_is_damage() {
+    for (length, captured, fits) in [(20, 0, true), (28, 8, true), (28, 9, false), (16, 0, false)] {
+        let mut writer = PcapngWriter::new(ByteOrder::Little);
+        writer.interface(Interface { link: LinkType::Raw, snapshot_length: 0, clock: Clock::default() });
+        let mut body = vec![0; length];
+        body[12] = captured;
+        writer.block(2, &body);
+        let file = writer.take();
+        let cut_off = read(&file).unwrap().cut_off;
+        let damage =
+            CaptureError::Malformed { offset: 48, after_packet: 0, what: Malformation::BlockBody(2) };
+        assert_eq!(cut_off, (!fits).then_some(damage));
+    }
 }
 
 fn written_raw() -> Vec<u8> {

@@ -1,12 +1,13 @@
 //! Captures are read: whatever the file format, link layer and disorder, the same conversation gives the same flow.
 //!
-//! `formats` writes one conversation in every way that a file can hold it; `corners` goes through what TCP and capture
-//! programs do to a stream, one case a test; `disorder` makes it up at random and feeds garbage; `recordings` compares real
-//! captures with what tshark found in them. This file has what they share.
+//! `formats` writes one conversation in every way that a file can hold it; `starts`, `corners` and `lost` go through
+//! what TCP and capture programs do to a stream, one case a test; `disorder` makes it up at random and feeds garbage;
+//! `recordings` compares real captures with what tshark found in them. This file has what they share.
 
 mod corners;
 mod disorder;
 mod formats;
+mod lost;
 mod recordings;
 mod starts;
 

@@ -1,4 +1,4 @@
-//! How flows begin and what is never captured: missing starts and gaps, ports used again, flows side by side.
+//! How flows begin, and which segments belong to which: missing starts, ports used again, flows side by side.
 
 use muxbed::capture::writer::Plan;
 use muxbed::capture::{ClientKnownBy, Direction, read};
@@ -13,88 +13,6 @@ fn changed(change: impl FnOnce(&mut Plan)) -> Plan {
     talk(&mut plan);
     change(&mut plan);
     plan
-}
-
-#[test]
-fn a_gap_is_declared_when_its_bytes_are_acknowledged() {
-    // The server's `settings` are lost; the client's next segment shows that it had them.
-    let plan = changed(|plan| {
-        plan.lose(7);
-    });
-    let mut expected = TALK.to_vec();
-    expected[4] = "< 0 gap 8";
-    assert_eq!(ladder_of(&plan), expected);
-    flow_of(&plan, |flow| {
-        assert!(!flow.is_complete());
-        // It may end in a FIN as far as that segment tells; what comes later shows that it did not.
-        assert_eq!((flow.events[4].packet, flow.events[4].time), (8, 8 * 50_000));
-    });
-}
-
-#[test]
-fn a_gap_that_nothing_acknowledges_is_declared_at_the_end() {
-    let plan = changed(|plan| {
-        plan.packets.retain(|packet| packet.direction == ToServer);
-        // `HTTP/2` is lost, of `ack` and what follows only the ACKs of the server would tell.
-        plan.lose(3);
-    });
-    let expected = [
-        "> opened",
-        "> 0 PRI * ",
-        "> 6 gap 6",
-        "> 12 .0",
-        "< 0 gap 8",
-        "> 14 ack",
-        "> 17 +he",
-        "> 20 ade",
-        "> 23 rs",
-        "< 8 gap 8",
-        "> end",
-    ];
-    let lines = ladder_of(&plan);
-    let of = |lines: &[String], direction: &str| -> Vec<String> {
-        let of = |line: &&String| line.starts_with(direction);
-        lines.iter().filter(of).cloned().collect()
-    };
-    let expected = expected.map(String::from);
-    assert_eq!(of(&lines, ">"), of(&expected, ">"));
-    assert_eq!(of(&lines, "<")[0], "< 0 gap 8");
-}
-
-#[test]
-fn the_end_of_a_stream_may_be_missing_too() {
-    // The last data and the FIN of the client are lost, then only its last data.
-    let plan = changed(|plan| {
-        plan.lose(14).lose(11);
-    });
-    let lines = ladder_of(&plan);
-    assert_eq!(lines[8..], ["> 23 gap 2", "< 8 respo", "< 13 nse", "< end"]);
-    assert_eq!(flow_of(&plan, |flow| flow.notes.unseen_ends), 1);
-    let plan = changed(|plan| {
-        plan.lose(11);
-    });
-    let lines = ladder_of(&plan);
-    assert_eq!(lines[8..], ["> 23 gap 2", "< 8 respo", "< 13 nse", "> end", "< end"]);
-}
-
-#[test]
-fn bytes_that_come_after_their_acknowledgment_take_the_place_of_the_gap() {
-    for places in [2, 4, 6] {
-        let plan = changed(|plan| {
-            plan.delay(7, places);
-        });
-        assert_eq!(ladder_of(&plan), TALK, "{places}");
-        assert_eq!(flow_of(&plan, |flow| flow.notes.late), 1);
-    }
-    // Of two lost segments only the second comes, and it comes twice, once wrong.
-    let plan = changed(|plan| {
-        plan.repeat(4, 6).repeat(4, 7).lose(4).lose(3);
-        let wrong = plan.packets.iter().rposition(|packet| packet.bytes == (6..12));
-        plan.packets[wrong.unwrap()].garbled = true;
-    });
-    let lines = ladder_of(&plan);
-    assert_eq!(lines[1..4], ["> 0 gap 6", "> 6 HTTP/2", "> 12 .0"]);
-    assert_eq!(flow_of(&plan, |flow| flow.notes.conflicts), 1);
 }
 
 #[test]
@@ -129,7 +47,12 @@ fn the_client_of_a_conversation_without_start_is_guessed_and_said_to_be() {
         let mut plan = plan_between("10.1.0.1:4000", &format!("10.1.0.2:{server_port}"));
         plan.open().send(ToClient, b"greeting", 99).send(ToServer, client_bytes, 99);
         plan.packets.drain(..from);
-        flow_of(&plan, |flow| (flow.client.port() == 4000, flow.client_known_by))
+        flow_of(&plan, |flow| {
+            let right = flow.client.port() == 4000;
+            let greeting = if right { "< 0 greeting" } else { "> 0 greeting" };
+            assert!(ladder(flow).contains(&greeting.to_owned()));
+            (right, flow.client_known_by)
+        })
     };
     for port in [443, 50_000] {
         let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -170,6 +93,16 @@ fn a_handshake_may_be_captured_in_part_or_late_or_cross_itself() {
         plan.repeat(1, 1).packets[1].sequence = 700;
     });
     assert_eq!(ladder_of(&plan), TALK);
+    // Bytes with the SYN, which its answer acknowledges or does not.
+    for acknowledged in [7, 1] {
+        let plan = changed(|plan| {
+            plan.packets[0].bytes = plan.packets.remove(3).bytes;
+            plan.packets[1].acknowledges = Some(acknowledged);
+        });
+        let lines = ladder_of(&plan);
+        assert_eq!(lines[..3], ["> 0 PRI * ", "< opened", "> 6 HTTP/2"]);
+        assert_eq!(lines[3..], TALK[3..]);
+    }
     // Both ends open.
     let plan = changed(|plan| {
         plan.packets[1].acknowledges = None;
@@ -204,17 +137,59 @@ fn ports_used_again_begin_another_flow() {
         plan.packets.drain(..15);
         plan
     };
-    let file = written(&[first, unfinished, reversed, last_end, without_start]);
+    // Of three more only the answer to a SYN is captured, then a reset; or the last part of a handshake.
+    let mut after_reset = again(0x5555_5555, SERVER, CLIENT, 5 * second);
+    after_reset.packets.drain(..2);
+    after_reset.packets.drain(1..);
+    let only_answer = |initial, later| {
+        let mut plan = again(initial, SERVER, CLIENT, later);
+        plan.packets.drain(..1);
+        plan.packets.truncate(2);
+        plan.reset(ToClient);
+        plan
+    };
+    let plans = [
+        first,
+        unfinished,
+        reversed,
+        last_end,
+        without_start,
+        only_answer(0x7777_7777, 4 * second),
+        only_answer(0xf777_7777, 4 * second + second / 2),
+        after_reset,
+    ];
+    let file = written(&plans);
     let capture = read_whole(&file);
     let flows: Vec<_> = capture.flows.iter().map(|flow| (flow.client, flow.number)).collect();
     let [client, server] = [CLIENT, SERVER].map(address);
-    assert_eq!(flows, [(client, 1), (client, 2), (server, 3), (server, 4)]);
+    let clients = [client, client, server, server, server, server, client];
+    assert_eq!(flows, clients.into_iter().zip(1..).collect::<Vec<_>>());
     assert_eq!(ladder(&capture.flows[0]), TALK);
     let lines = ladder(&capture.flows[1]);
     assert_eq!(lines[1..4], ["> 0 PRI * ", "> 6 gap 6", "> 12 .0"], "given out at the end");
     assert_eq!(ladder(&capture.flows[2]), TALK);
     assert_eq!(ladder(&capture.flows[3])[0], "> no start");
     assert_eq!(ladder(&capture.flows[3])[1..], TALK[1..]);
+    assert_eq!(ladder(&capture.flows[4]), ["< opened", "< reset"]);
+    assert_eq!(ladder(&capture.flows[5]), ["< opened", "< reset"]);
+    assert_eq!(ladder(&capture.flows[6]), ["< no start"]);
+}
+
+#[test]
+fn an_answer_for_the_connection_before_is_not_taken_for_this_one() {
+    // The server still has the old connection and acknowledges its bytes; the client resets that and tries again.
+    for acknowledged in [1 << 24, 1 << 31, (1 << 32) - (1 << 24)] {
+        let plan = changed(|plan| {
+            plan.repeat(2, 1).delay(1, 2);
+            plan.packets.swap(1, 2);
+            plan.packets[1].direction = ToClient;
+            plan.packets[1].acknowledges = Some(acknowledged);
+            plan.packets.remove(2);
+        });
+        let (lines, notes) = flow_of(&plan, |flow| (ladder(flow), flow.notes));
+        assert_eq!(lines, TALK);
+        assert_eq!(notes.out_of_window, 1);
+    }
 }
 
 #[test]
@@ -226,15 +201,17 @@ fn flows_side_by_side_are_kept_apart() {
         talk(&mut plan);
         plans.push(plan);
     }
-    // The same ports between other addresses, and of the other version.
-    for (client, server) in [("10.1.0.3:1", SERVER), ("[::ffff:10.1.0.1]:1", "[::ffff:10.1.0.2]:443")] {
+    // The same ports between other addresses, and of the other version; and one port on both ends.
+    for (client, server) in
+        [("10.1.0.3:1", SERVER), ("10.1.0.4:443", SERVER), ("[::ffff:10.1.0.1]:1", "[::ffff:10.1.0.2]:443")]
+    {
         let mut plan = plan_between(client, server);
         talk(&mut plan);
         plans.push(plan);
     }
     let file = written(&plans);
     let capture = read_whole(&file);
-    assert_eq!(capture.flows.len(), 52);
+    assert_eq!(capture.flows.len(), 53);
     for flow in &capture.flows {
         assert_eq!(ladder(flow), TALK);
         assert_eq!(flow.packets, 17);
@@ -254,6 +231,12 @@ fn segments_that_cannot_belong_are_dropped() {
     let (lines, notes) = flow_of(&plan, |flow| (ladder(flow), flow.notes));
     assert_eq!(lines, TALK);
     assert_eq!(notes.out_of_window, 2);
+
+    // And an acknowledgment of what can't have been sent.
+    let plan = changed(|plan| plan.packets[6].acknowledges = Some((1 << 30) + 100));
+    let (lines, notes) = flow_of(&plan, |flow| (ladder(flow), flow.notes));
+    assert_eq!(lines, TALK);
+    assert_eq!(notes.out_of_window, 1);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Packets into the bytes of a pcap or pcapng file.
 //!
-//! Both writers append to bytes that the caller takes out whenever it likes, so that a recorder can write while it records
-//! and a test can have a whole file at once. Everything that [`read`](crate::capture::read) reads can be written, also the blocks that no
-//! program writes any more.
+//! Both writers append to bytes that the caller takes out whenever it likes, so that a recorder can write while it
+//! records and a test can have a whole file at once. Everything that [`read`](crate::capture::read) reads can be
+//! written, also the blocks that no program writes any more.
 //!
 //! Left out: comments, statistics and name resolution; [`PcapngWriter::block`] writes any block given whole.
 
@@ -29,7 +29,8 @@ pub struct PcapWriter {
 }
 
 impl PcapWriter {
-    /// Begins a file. Times are kept to microseconds or to nanoseconds; the snapshot length is only stated, not applied.
+    /// Begins a file. Times are kept to microseconds or to nanoseconds; the snapshot length is only stated, not
+    /// applied.
     pub fn new(order: ByteOrder, nanoseconds: bool, link: LinkType, snapshot_length: u32) -> Self {
         let mut bytes = Vec::new();
         let magic = if nanoseconds { 0xa1b2_3c4d } else { 0xa1b2_c3d4 };

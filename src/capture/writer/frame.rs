@@ -1,8 +1,8 @@
 //! A TCP segment into the frames that carry it: IP headers, fragments, link layer.
 //!
-//! Headers are etherparse's, with right checksums, so that what is written here looks right to other programs and tests the
-//! reader against code that is not its own. A segment too long for an IP header is written with a length of 0, as captures
-//! on a sending host have it.
+//! Headers are etherparse's, with right checksums, so that what is written here looks right to other programs and
+//! tests the reader against code that is not its own. A segment too long for an IP header is written with a length of
+//! 0, as captures on a sending host have it.
 //!
 //! Left out: TCP options but for the maximum segment size of a SYN.
 

@@ -1,8 +1,8 @@
 //! Capture files written: what the tests read, what is generated, what a recorder keeps.
 //!
 //! Three layers, each usable alone: a [`Plan`] says which segments a conversation has and in what disorder they are
-//! captured, a [`Wrapping`] puts link layer and IP around a segment, and [`PcapWriter`] and [`PcapngWriter`] make a file of
-//! the frames. [`write()`] does all three for conversations that share a [`Layout`].
+//! captured, a [`Wrapping`] puts link layer and IP around a segment, and [`PcapWriter`] and [`PcapngWriter`] make a
+//! file of the frames. [`write()`] does all three for conversations that share a [`Layout`].
 //!
 //! Everything is a function of what is given: no clock, no random number, no address of this machine.
 

@@ -1,8 +1,8 @@
 //! A conversation planned packet by packet, and the disorder that networks and capture programs bring into it.
 //!
-//! A plan is built by saying what the two ends do; it then is a list of packets, each naming the part of its stream that it
-//! carries. Losing, repeating, delaying or widening a packet is a change to that list, so any mixture of disorders can be
-//! made, and what the reader should find stays plain: the two streams.
+//! A plan is built by saying what the two ends do; it then is a list of packets, each naming the part of its stream
+//! that it carries. Losing, repeating, delaying or widening a packet is a change to that list, so any mixture of
+//! disorders can be made, and what the reader should find stays plain: the two streams.
 //!
 //! Left out: congestion, windows and timers. A plan says what was captured, not what TCP would do.
 
@@ -125,21 +125,25 @@ impl Plan {
     pub fn keep_alive(&mut self, direction: Direction) -> &mut Self {
         let end = self.streams[index(direction)].len();
         self.packet(direction, |packet| {
-            packet.sequence -= 1;
+            packet.sequence = packet.sequence.saturating_sub(1);
             packet.bytes = end.saturating_sub(1)..end;
             packet.garbled = true;
         });
         self.acknowledge(direction.reverse())
     }
 
-    /// The receiver closes its window, and the sender probes it with the next byte of the stream. A real sender then sends
-    /// that byte again: [`widen`](Self::widen) the packet that follows.
+    /// The receiver closes its window, and the sender probes it with the next byte of the stream. A real sender then
+    /// sends that byte again: [`widen`](Self::widen) the packet that follows.
     pub fn probe_closed_window(&mut self, direction: Direction, byte: u8) -> &mut Self {
         self.packet(direction.reverse(), |packet| packet.window = 0);
         self.send(direction, &[byte], 1)
     }
 
     /// Captures a packet once more, some places later.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such packet.
     pub fn repeat(&mut self, packet: usize, places: usize) -> &mut Self {
         let copy = self.packets[packet].clone();
         let place = (packet + places).min(self.packets.len());
@@ -148,6 +152,10 @@ impl Plan {
     }
 
     /// Captures a packet some places later.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such packet.
     pub fn delay(&mut self, packet: usize, places: usize) -> &mut Self {
         let end = (packet + places + 1).min(self.packets.len());
         self.packets[packet..end].rotate_left(1);
@@ -155,12 +163,20 @@ impl Plan {
     }
 
     /// Does not capture a packet.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such packet.
     pub fn lose(&mut self, packet: usize) -> &mut Self {
         self.packets.remove(packet);
         self
     }
 
     /// Makes a packet carry more of its stream, on both sides as far as there is any.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such packet.
     pub fn widen(&mut self, packet: usize, before: usize, after: usize) -> &mut Self {
         let packet = &mut self.packets[packet];
         if !packet.bytes.is_empty() {
@@ -174,6 +190,10 @@ impl Plan {
     }
 
     /// The segments to write, with their times.
+    ///
+    /// # Panics
+    ///
+    /// If a packet was changed to carry bytes that its stream does not have.
     pub fn segments(&self) -> impl Iterator<Item = (u64, Segment<'_>)> {
         self.packets.iter().map(|packet| {
             let this = index(packet.direction);
