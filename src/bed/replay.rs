@@ -199,8 +199,9 @@ fn fitting(client: &RecordedClient) -> Vec<KnownClient> {
             let Ok(known) = KnownClient::find(&spec) else { continue };
             // Served at once, it shows all of its flight.
             let direct = ServerName::from(Front::Direct);
-            let run = bed().known_client(known.clone()).named_server(direct).authority(authority).run();
-            let predicted = Flight::of(run.ending.flight.iter().map(|segment| &segment[..]));
+            let scenario = bed().known_client(known.clone()).named_server(direct).authority(authority);
+            let flight = scenario.first_flight();
+            let predicted = Flight::of(flight.iter().map(|segment| &segment[..]));
             if Flight::difference(&captured, &predicted).is_none() {
                 fitting.push(known);
             }

@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::capture::{RecordedClient, Unusable};
@@ -259,13 +260,24 @@ impl Scenario {
         runs.collect()
     }
 
+    /// What its one client sends on its first connection, when nobody takes any time.
+    pub(super) fn first_flight(&self) -> Vec<Bytes> {
+        let runs = self.run_under(|_| vec![Schedule::default()]).into_iter();
+        runs.flat_map(|run| run.ending.flight).collect()
+    }
+
     fn run_together(&self) -> Vec<Run> {
+        self.run_under(|builds| Schedule::family(builds, self.seed))
+    }
+
+    /// `schedules` is told of how many builds there are.
+    fn run_under(&self, schedules: impl FnOnce(usize) -> Vec<Schedule>) -> Vec<Run> {
         let Some((server, start)) = self.server.clone() else { return Vec::new() };
         let plans: Vec<Arc<Plan>> = self.clients.iter().map(|party| self.plan(party)).collect();
         let builds = plans.iter().map(|plan| plan.builds()).max().unwrap_or(1);
         let setting = Setting { clients: plans, network: self.network.clone(), start };
         let names: Vec<String> = self.clients.iter().map(|party| party.name.clone()).collect();
-        outcome_of(&setting, &names, &server, &Schedule::family(builds, self.seed))
+        outcome_of(&setting, &names, &server, &schedules(builds))
     }
 
     fn run_recorded(&self, flow: usize, client: &Result<RecordedClient, Unusable>) -> Run {

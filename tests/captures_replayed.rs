@@ -1,0 +1,142 @@
+//! Recorded clients against other servers: what stalled is served by `mux`, and against the server of the incident exactly
+//! those stall that stalled in reality.
+
+use std::fs;
+use std::path::PathBuf;
+
+use muxbed::Outcome;
+use muxbed::bed::{Recording, Replayed, bed, find_client, replay};
+use muxbed::capture::Unusable;
+use muxbed::clients::KnownClient;
+use muxbed::fidelity::{Observation, Recorded};
+use muxbed::servers::ServerName;
+
+fn observations() -> Vec<Observation> {
+    let text = fs::read_to_string("captures/observed.json").expect("the list of recordings");
+    let Ok(Recorded::Observations(all)) = Recorded::parse(&text) else {
+        panic!("it is a list of recordings")
+    };
+    all
+}
+
+/// Every recording of grpc-go in the clear.
+fn recordings() -> Vec<PathBuf> {
+    let files = fs::read_dir("captures").expect("the recordings").map(|entry| entry.expect("a file").path());
+    let named = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("grpc-go-") && name.ends_with(".pcap")
+    };
+    let mut files: Vec<PathBuf> = files.filter(named).collect();
+    files.sort();
+    files
+}
+
+fn replayed(path: &PathBuf, server: &str, run_as: Option<&KnownClient>) -> Vec<Replayed> {
+    let recording = Recording::open(path).expect("it is a capture");
+    let server: ServerName = server.parse().expect("it is a server");
+    replay(&recording, None, &bed().named_server(server), run_as)
+}
+
+fn assert_all_are_served_by(server: &str) {
+    let mut served = 0;
+    for path in recordings() {
+        for flow in replayed(&path, server, None) {
+            let place = format!("{} flow {}", path.display(), flow.flow);
+            match (flow.skipped, flow.run) {
+                (Some(Unusable::NoClientBytes | Unusable::ClientBytesMissing { .. }), None) => {}
+                (None, Some(run)) => {
+                    assert!(matches!(run.outcome(), Outcome::Served { .. }), "{place}: {run}");
+                    assert!(run.works(), "{place}: {run}");
+                    served += 1;
+                }
+                (skipped, _) => panic!("{place} is skipped: {skipped:?}"),
+            }
+        }
+    }
+    assert_eq!(served, 366);
+}
+
+#[test]
+fn mux_serves_every_recorded_client() {
+    assert_all_are_served_by("mux");
+}
+
+#[test]
+fn mux_before_tonic_serves_every_recorded_client() {
+    assert_all_are_served_by("mux-to-tonic");
+}
+
+#[test]
+fn mux_before_x_net_serves_every_recorded_client() {
+    assert_all_are_served_by("mux-to-h2c");
+}
+
+#[test]
+fn exactly_those_stall_at_cmux_header_that_stalled_there_in_reality() {
+    let observations = observations();
+    let mut seen = [0, 0];
+    let recorded = observations.iter().filter(|observation| {
+        observation.client == "grpc-go" && ["cmux-header", "mute"].contains(&observation.server.as_str())
+    });
+    for observation in recorded {
+        let spec = observation.spec().expect("it is a client").to_string();
+        let at_header = observations.iter().find(|other| {
+            other.server == "cmux-header" && other.spec().is_ok_and(|other| other.to_string() == spec)
+        });
+        let Some(at_header) = at_header else { panic!("{spec} was not recorded at cmux-header") };
+        let failed = at_header.rpcs.iter().any(|call| call.error.is_some());
+        let client = find_client(&spec).expect("it is known");
+        let path = PathBuf::from("captures").join(&observation.capture);
+        for flow in replayed(&path, "cmux-header", Some(&client)) {
+            let Some(run) = flow.run else { continue };
+            let stalls = matches!(run.outcome(), Outcome::Stalled { .. });
+            assert_eq!(stalls, failed, "{} flow {}: {run}", path.display(), flow.flow);
+            seen[usize::from(failed)] += 1;
+        }
+    }
+    assert_eq!(seen.iter().sum::<i32>(), 70, "{seen:?}");
+    assert!(seen.iter().all(|&seen| seen > 0), "{seen:?}");
+}
+
+#[test]
+fn a_failure_goes_on_as_every_client_that_begins_like_it() {
+    let flows = replayed(&"captures/grpc-go-1.33.3__cmux-header.pcap".into(), "cmux-header", None);
+    let [flow] = &flows[..] else { panic!("it has one conversation") };
+    let names: Vec<String> = flow.continued_as.iter().map(ToString::to_string).collect();
+    assert!(names.contains(&"grpc-go@1.26.0".to_owned()), "{names:?}");
+    assert!(names.contains(&"grpc-go@1.11.0".to_owned()), "{names:?}");
+    let run = flow.run.as_ref().expect("it is replayed");
+    assert!(matches!(run.outcome(), Outcome::Stalled { .. }), "the worst of them counts: {run}");
+    assert!(run.may.iter().any(|ending| matches!(ending.outcome, Outcome::Served { .. })), "{run}");
+    assert!(
+        run.may.iter().any(|ending| ending.says().is_some_and(|text| text.contains("timed out"))),
+        "{run}"
+    );
+}
+
+#[test]
+fn a_client_that_is_named_goes_on_as_itself() {
+    let client = find_client("grpc-go@1.17.0+GRPC_GO_REQUIRE_HANDSHAKE=off").expect("it is known");
+    let flows = replayed(&"captures/grpc-go-1.33.3__cmux-header.pcap".into(), "cmux-header", Some(&client));
+    let run = flows[0].run.as_ref().expect("it is replayed");
+    assert_eq!(flows[0].continued_as, [client.spec]);
+    assert!(run.works(), "{run}");
+}
+
+#[test]
+fn how_it_ended_when_it_was_captured_is_said() {
+    let captured = |file: &str| {
+        let flows = replayed(&format!("captures/{file}").into(), "mux", None);
+        flows[0].captured.clone().map(|outcome| outcome.to_string())
+    };
+    assert_eq!(captured("grpc-go-1.33.3__direct.pcap").as_deref(), Some("served by grpc"));
+    assert_eq!(
+        captured("grpc-go-1.33.3__cmux-header.pcap").as_deref(),
+        Some("stalled: client waiting for settings")
+    );
+    assert_eq!(
+        captured("grpc-go-1.17.0__mute.pcap").as_deref(),
+        Some("stalled: client waiting for response")
+    );
+    assert_eq!(captured("grpc-go-1.33.3__eof.pcap").as_deref(), Some("refused: close"));
+}
