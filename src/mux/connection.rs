@@ -35,7 +35,7 @@ impl<S> Connection<S> {
             from_client: hand_over.from_client,
             readable: hand_over.replay,
             from_server: hand_over.from_server,
-            unwritten: BytesMut::new(),
+            unwritten: hand_over.owed,
         }
     }
 
@@ -48,17 +48,16 @@ impl<S> Connection<S> {
 impl<S: AsyncRead + Unpin> Connection<S> {
     fn poll_filtered(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut scratch = [0; 2048];
-        let mut read = ReadBuf::new(&mut scratch);
-        ready!(Pin::new(&mut self.inner).poll_read(context, &mut read))?;
         let mut out = BytesMut::new();
-        if read.filled().is_empty() {
-            // The end: what was held back of a last frame goes too.
-            self.from_client.release(&mut out);
-        } else {
-            self.from_client.push(read.filled(), &mut out);
-            if out.is_empty() {
-                return self.poll_filtered(context);
+        while out.is_empty() {
+            let mut read = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(&mut self.inner).poll_read(context, &mut read))?;
+            if read.filled().is_empty() {
+                // The end: what was held back of a last frame goes too.
+                self.from_client.release(&mut out);
+                break;
             }
+            self.from_client.push(read.filled(), &mut out);
         }
         self.readable = out.freeze();
         Poll::Ready(Ok(()))

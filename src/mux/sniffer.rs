@@ -32,6 +32,8 @@ pub(crate) struct HandOver {
     pub(crate) from_client: Filter<FromClient>,
     /// What is taken out of what it sends itself.
     pub(crate) from_server: Filter<FromServer>,
+    /// Answers that the client has yet to get, before anything that the back end sends.
+    pub(crate) owed: BytesMut,
 }
 
 impl Sniffer {
@@ -57,10 +59,12 @@ impl Sniffer {
     /// Reads on.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.read.extend_from_slice(bytes);
+        let decided = *self.classifier.push(bytes) != Verdict::NeedMore;
         if self.spoke {
+            // What comes with the bytes that decide is the back end's to answer.
+            self.from_client.judge.answers &= !decided;
             self.from_client.push(bytes, &mut self.filtered);
         }
-        self.classifier.push(bytes);
     }
 
     /// What has to be written now, when nothing more is there to be read: SETTINGS if the client may be waiting for them,
@@ -102,16 +106,18 @@ impl Sniffer {
     pub(crate) fn hand_over(mut self) -> HandOver {
         if !self.spoke {
             let from_server = Filter::new(FromServer::default(), 0);
-            return HandOver { replay: self.read.freeze(), from_client: self.from_client, from_server };
+            let (replay, from_client) = (self.read.freeze(), self.from_client);
+            return HandOver { replay, from_client, from_server, owed: BytesMut::new() };
         }
         self.from_client.judge.answers = false;
-        self.from_client.release(&mut self.filtered);
+        let owed = self.from_client.judge.answer.split();
         let from_server =
             FromServer { settings_to_come: true, surplus_acks: self.from_client.judge.acknowledged };
         HandOver {
             replay: self.filtered.freeze(),
             from_client: self.from_client,
             from_server: Filter::new(from_server, 0),
+            owed,
         }
     }
 
@@ -121,5 +127,67 @@ impl Sniffer {
         let read = self.read.clone();
         self.from_client.push(&read, &mut self.filtered);
         early_settings()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mux::Rule;
+
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const ACK: &[u8] = &[0, 0, 0, 4, 1, 0, 0, 0, 0];
+    const PING: &[u8] = &[0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    const DATA: &[u8] = &[0, 0, 5, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0];
+    /// HEADERS on stream 1 with `content-type: application/grpc`, as a literal without indexing.
+    const HEADERS: &[u8] = b"\0\0\x1f\x01\x04\0\0\0\x01\0\x0ccontent-type\x10application/grpc";
+
+    /// Pushes `early`, lets the sniffer speak, and pushes `late` in the pieces given, across the hand-over; returns what the
+    /// back end reads, what the client is still owed, and how many of the back end's acknowledgements are taken out.
+    fn delivered(early: &[u8], late: &[&[u8]]) -> (Vec<u8>, Vec<u8>, u32) {
+        let rules = Rules::new().to("grpc", Rule::Grpc);
+        let mut sniffer = Sniffer::new(Arc::new(rules), 16 * 1024);
+        sniffer.push(early);
+        assert!(sniffer.speak().is_some());
+        let mut late = late.iter();
+        while *sniffer.verdict() == Verdict::NeedMore {
+            sniffer.push(late.next().expect("it is decided before everything is read"));
+        }
+        let HandOver { replay, mut from_client, from_server, owed } = sniffer.hand_over();
+        let mut delivered = BytesMut::from(&replay[..]);
+        late.for_each(|piece| from_client.push(piece, &mut delivered));
+        assert!(from_client.is_transparent());
+        (delivered.to_vec(), owed.to_vec(), from_server.judge.surplus_acks)
+    }
+
+    #[test]
+    fn what_is_owed_is_taken_out_wherever_the_hand_over_falls() {
+        let early = [&PREFACE, SETTINGS].concat();
+        for (late, expected) in [
+            ([ACK, HEADERS, DATA].concat(), [&PREFACE, SETTINGS, HEADERS, DATA].concat()),
+            ([HEADERS, ACK, DATA].concat(), [&PREFACE, SETTINGS, HEADERS, DATA].concat()),
+            ([HEADERS, DATA, ACK].concat(), [&PREFACE, SETTINGS, HEADERS, DATA].concat()),
+            // What comes behind the request is the back end's to answer.
+            ([HEADERS, SETTINGS, ACK].concat(), [&PREFACE, SETTINGS, HEADERS, SETTINGS].concat()),
+            ([HEADERS, ACK, PING, ACK].concat(), [&PREFACE, SETTINGS, HEADERS, PING, ACK].concat()),
+        ] {
+            for cut in 0..=late.len() {
+                let (bytes, owed, acknowledged) = delivered(&early, &[&late[..cut], &late[cut..]]);
+                assert_eq!((bytes, owed, acknowledged), (expected.clone(), Vec::new(), 1), "cut at {cut}");
+            }
+            let bytes: Vec<&[u8]> = late.chunks(1).collect();
+            assert_eq!(delivered(&early, &bytes), (expected, Vec::new(), 1));
+        }
+    }
+
+    #[test]
+    fn what_was_not_answered_before_the_hand_over_is_answered_after_it() {
+        let early = [&PREFACE, SETTINGS].concat();
+        let (bytes, owed, acknowledged) = delivered(&early, &[PING, SETTINGS, ACK, HEADERS]);
+        assert_eq!(bytes, [&PREFACE, SETTINGS, SETTINGS, HEADERS].concat());
+        let mut pong = PING.to_vec();
+        pong[4] = 1;
+        assert_eq!(owed, [&pong, ACK].concat());
+        assert_eq!(acknowledged, 2);
     }
 }
