@@ -5,6 +5,8 @@
 //! deadline, so a stall of 20 seconds takes microseconds to find. A scenario is run under a small family of schedules,
 //! and every result that can happen is named.
 
+use std::sync::Arc;
+
 mod replay;
 mod run;
 mod scenario;
@@ -40,8 +42,6 @@ pub struct Run {
     pub may: Vec<Ending>,
     /// Whether it depends on timing which of them happens.
     pub racy: bool,
-    /// What happened, in the run whose ending is `ending`.
-    pub transcript: Transcript,
 }
 
 impl Run {
@@ -72,13 +72,15 @@ impl Run {
             calls: Vec::new(),
             connections: Vec::new(),
             flight: Vec::new(),
+            transcript: Arc::default(),
+            numbers: Vec::new(),
         };
-        Self { client, server, ending, may: Vec::new(), racy: false, transcript: Transcript::default() }
+        Self { client, server, ending, may: Vec::new(), racy: false }
     }
 
     /// The trace hash of the run whose ending is `ending`, in hexadecimal.
     pub fn trace(&self) -> String {
-        format!("{:016x}", self.transcript.trace())
+        format!("{:016x}", self.ending.transcript.trace())
     }
 }
 
@@ -96,7 +98,6 @@ fn outcome_of(setting: &Setting, names: &[String], server: &str, family: &[Sched
             ending: Ending::of(&plain, client),
             may: Vec::new(),
             racy: false,
-            transcript: plain.transcript.clone(),
         })
         .collect();
     for schedule in family.iter().skip(1) {

@@ -31,7 +31,7 @@ pub(crate) struct Setting {
 /// What came of one run.
 #[derive(Clone, Debug)]
 pub(crate) struct Passage {
-    pub(crate) transcript: Transcript,
+    pub(crate) transcript: Arc<Transcript>,
     /// The calls of each client.
     pub(crate) calls: Vec<Vec<CallRecord>>,
     /// The message of a task that panicked.
@@ -82,7 +82,7 @@ async fn pass(setting: &Setting, schedule: Schedule) -> Passage {
     all(drives).await;
     let endless = recorder.len() > MOST_EVENTS;
     let calls = channels.iter().map(|channel| channel.records().to_vec()).collect();
-    Passage { transcript: recorder.take(), calls, panicked: None, endless }
+    Passage { transcript: Arc::new(recorder.take()), calls, panicked: None, endless }
 }
 
 /// Polls all clients in their order until each has ended.

@@ -1,11 +1,13 @@
 //! From what happened to what is said of it: the ending of a run for one of its clients.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::clients::{Cause, Failure};
 use crate::exchange::{Reader, Summary};
+use crate::net::Side;
 use crate::outcome::{Outcome, Party};
 
 use super::run::Passage;
@@ -22,6 +24,10 @@ pub struct Ending {
     pub connections: Vec<Summary>,
     /// The segments that it sent on the first of them.
     pub flight: Vec<Bytes>,
+    /// Everything that happened in the run that ended so, to all of its clients.
+    pub transcript: Arc<Transcript>,
+    /// What the transcript calls its connections.
+    pub(super) numbers: Vec<u32>,
 }
 
 /// A call that ended.
@@ -42,6 +48,40 @@ impl Ending {
     /// When the verdict was clear: the end of the last call.
     pub fn at(&self) -> Duration {
         self.calls.last().map_or(Duration::ZERO, |call| call.at)
+    }
+
+    /// The segments that it sent on its first connection before the server said anything.
+    pub fn first_flight(&self) -> impl Iterator<Item = &Bytes> {
+        let first = self.numbers.first().copied();
+        let here = self.transcript.events().iter().filter(move |event| Some(event.connection) == first);
+        let speaks = |what: &What| match what {
+            What::Segment { from, .. } | What::End { from } | What::Reset { from } => *from == Side::Server,
+            What::Dialled { .. } | What::Noted { .. } | What::Routed { .. } | What::CallEnded { .. } => false,
+        };
+        let before = here.map(|event| &event.what).take_while(move |what| !speaks(what));
+        before.filter_map(|what| match what {
+            What::Segment { bytes, .. } => Some(bytes),
+            _ => None,
+        })
+    }
+
+    /// What the server said of itself, last before the client left: of a stall the other side.
+    pub fn other_side(&self) -> Option<(&'static str, &str)> {
+        self.numbers.iter().rev().find_map(|&number| {
+            let here = self.transcript.events().iter().filter(move |event| event.connection == number);
+            let leaves = |what: &What| match what {
+                What::End { from } | What::Reset { from } => *from == Side::Client,
+                _ => false,
+            };
+            let notes =
+                here.map(|event| &event.what).take_while(|what| !leaves(what)).filter_map(
+                    |what| match what {
+                        What::Noted { who, remark } => Some((*who, remark.as_str())),
+                        _ => None,
+                    },
+                );
+            notes.last()
+        })
     }
 
     /// Whether somebody who can't measure milliseconds would tell the two apart: by the calls, their texts, or the
@@ -84,7 +124,8 @@ impl Ending {
         let flight = numbers
             .first()
             .map(|&first| passage.transcript.sent_by_client(first).map(|(_, bytes)| bytes.clone()).collect());
-        Self { outcome, calls, connections, flight: flight.unwrap_or_default() }
+        let (flight, transcript) = (flight.unwrap_or_default(), Arc::clone(&passage.transcript));
+        Self { outcome, calls, connections, flight, transcript, numbers }
     }
 }
 

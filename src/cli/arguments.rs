@@ -43,6 +43,9 @@ pub(super) struct RunOptions {
     /// A scenario: a file, or the name of one that `muxbed list scenarios` shows.
     #[arg(long, value_name = "FILE-OR-ID", conflicts_with = "clients")]
     pub(super) scenario: Option<String>,
+    /// Shows how each result comes about that can happen, not only the first.
+    #[arg(long)]
+    pub(super) every_result: bool,
     /// Adds a schedule drawn by this number to those that are always tried.
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,

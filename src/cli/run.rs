@@ -1,13 +1,13 @@
 //! `muxbed run`: clients against servers, as ladders or as a matrix.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use crate::bed::{Run, bed};
 use crate::clients::{ClientSpec, KnownClient, families};
 use crate::nearest;
 use crate::outcome::Outcome;
-use crate::report::{ladder, matrix, run_line};
+use crate::report::{every_ladder, ladder, matrix, run_line};
 use crate::scenarios::{KnownScenario, SCENARIOS, unmet};
 use crate::script::Script;
 use crate::servers::{BackEnd, Front, Security, ServerName};
@@ -33,7 +33,7 @@ pub(super) fn run(options: &RunOptions, out: &mut Out) -> Result<Status, Failed>
     }
     match options.format {
         Format::Json => runs.iter().try_for_each(|run| out.line(run_line(run)))?,
-        Format::Human if runs.len() == 1 => out.line(ladder(&runs[0]).trim_end())?,
+        Format::Human if runs.len() == 1 => ladders(&runs[0], options, out)?,
         Format::Human => {
             let clients: Vec<String> = clients.iter().map(|client| client.spec.to_string()).collect();
             let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
@@ -71,12 +71,19 @@ fn run_scenario(name: &str, options: &RunOptions, out: &mut Out) -> Result<Statu
     match options.format {
         Format::Json => runs.iter().try_for_each(|run| out.line(run_line(run)))?,
         Format::Human => {
-            runs.iter().try_for_each(|run| out.line(ladder(run).trim_end()))?;
+            runs.iter().try_for_each(|run| ladders(run, options, out))?;
             unmet.iter().try_for_each(|words| out.line(format_args!("not as expected: {words}")))?;
         }
     }
     let broken = runs.iter().any(is_broken) || !unmet.is_empty();
     Ok(if broken { Status::Differs } else { Status::Expected })
+}
+
+fn ladders(run: &Run, options: &RunOptions, out: &mut Out) -> io::Result<()> {
+    if options.every_result {
+        return every_ladder(run).iter().try_for_each(|ladder| out.line(ladder));
+    }
+    out.line(ladder(run).trim_end())
 }
 
 /// A file, or a scenario that comes with the program.

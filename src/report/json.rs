@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use crate::bed::{Call, Ending, Replayed, Run, What};
+use crate::bed::{Call, Ending, Replayed, Run};
 use crate::fidelity::{Comparison, Observation, Repeats};
-use crate::net::Side;
 use crate::outcome::Outcome;
 use crate::upgrade::Change;
 
@@ -159,18 +159,8 @@ fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The segments that the client sent on its first connection before the server's first byte.
+/// The segments of the first flight, in hexadecimal.
 fn flight(run: &Run) -> Vec<String> {
-    let mut flight = Vec::new();
-    let first = run.transcript.events().first().map(|event| event.connection);
-    for event in run.transcript.events().iter().filter(|event| Some(event.connection) == first) {
-        match &event.what {
-            What::Segment { from: Side::Client, bytes } => {
-                flight.push(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
-            }
-            What::Segment { from: Side::Server, .. } | What::End { .. } | What::Reset { .. } => break,
-            What::Dialled { .. } | What::Noted { .. } | What::Routed { .. } | What::CallEnded { .. } => {}
-        }
-    }
-    flight
+    let hex = |bytes: &Bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    run.ending.first_flight().map(hex).collect()
 }

@@ -18,10 +18,27 @@ const MOST_LINES: usize = 40;
 /// The longest description of a segment, in characters.
 const WIDEST: usize = 92;
 
-/// The ladder of a run.
+/// The ladder of a run: what happens when nobody takes any time, and in words what else may.
 pub fn ladder(run: &Run) -> String {
-    let mut rungs = rungs(run);
-    let foot = foot(run);
+    let mut foot = verdict(&run.ending);
+    if !run.may.is_empty() {
+        let on = if run.racy { "timing" } else { "the client's build or version" };
+        foot.push(format!("depends on {on}; it may also be:"));
+        for ending in &run.may {
+            let text = ending.says().map(|text| format!(": {text}")).unwrap_or_default();
+            foot.push(format!("  {} at {}{text}", ending.outcome, time(ending.at())));
+        }
+    }
+    drawn(run, &run.ending, &foot)
+}
+
+/// The ladder of each result that can happen.
+pub fn every_ladder(run: &Run) -> Vec<String> {
+    run.endings().map(|ending| drawn(run, ending, &verdict(ending))).collect()
+}
+
+fn drawn(run: &Run, ending: &Ending, foot: &[String]) -> String {
+    let mut rungs = rungs(ending);
     let room = MOST_LINES.saturating_sub(foot.len() + 1);
     if rungs.len() > room {
         let left_out = rungs.len() - room + 1;
@@ -29,7 +46,7 @@ pub fn ladder(run: &Run) -> String {
         rungs.splice(middle..middle + left_out, [format!("          .. {left_out} more ..")]);
     }
     let mut text = format!("{} against {}\n", run.client, run.server);
-    for line in rungs.iter().chain(&foot) {
+    for line in rungs.iter().chain(foot) {
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -48,13 +65,16 @@ pub fn time(duration: Duration) -> String {
     }
 }
 
-fn rungs(run: &Run) -> Vec<String> {
-    let several = run.ending.connections.len() > 1;
+fn rungs(ending: &Ending) -> Vec<String> {
+    let events = ending.transcript.events();
+    let several = events.iter().any(|event| event.connection > 0);
+    let clients = events.iter().any(|event| matches!(event.what, What::Dialled { client: 1.. }));
     let mut readers: BTreeMap<(u32, u8), Direction> = BTreeMap::new();
     let mut rungs = Vec::new();
-    for event in run.transcript.events() {
+    for event in events {
         let connection = if several { format!("#{} ", event.connection + 1) } else { String::new() };
         let what = match &event.what {
+            What::Dialled { client } if clients => format!("client {} connects", client + 1),
             What::Dialled { .. } if several => "connects".to_owned(),
             What::Dialled { .. } => continue,
             What::Segment { from, bytes } => {
@@ -65,42 +85,27 @@ fn rungs(run: &Run) -> Vec<String> {
             What::Reset { from } => format!("{} reset", arrow(*from)),
             What::Noted { who, remark } => format!("  {who} {remark}"),
             What::Routed { who, route } => format!("  {who} hands over to {route}"),
-            What::CallEnded { error: None, .. } => "  call answered".to_owned(),
-            What::CallEnded { error: Some(_), .. } => "  call fails".to_owned(),
+            // A call that fails need not have had a connection.
+            What::CallEnded { client, error } => {
+                let how = if error.is_none() { "is answered" } else { "fails" };
+                let whose = if clients { format!(" of client {}", client + 1) } else { String::new() };
+                rungs.push(format!("{:>9}  call{whose} {how}", time(event.at)));
+                continue;
+            }
         };
         rungs.push(format!("{:>9}  {connection}{what}", time(event.at)));
     }
     rungs
 }
 
-fn foot(run: &Run) -> Vec<String> {
-    let mut foot = vec![verdict(run, &run.ending)];
-    if let Some(text) = run.ending.says() {
-        foot.push(format!("says: {text}"));
-    }
-    if !run.may.is_empty() {
-        let on = if run.racy { "timing" } else { "the client's build or version" };
-        foot.push(format!("depends on {on}; it may also be:"));
-        for ending in &run.may {
-            let text = ending.says().map(|text| format!(": {text}")).unwrap_or_default();
-            foot.push(format!("  {} at {}{text}", ending.outcome, time(ending.at())));
-        }
-    }
-    foot
-}
-
-fn verdict(run: &Run, ending: &Ending) -> String {
+/// What came of it, and what the client's user reads.
+fn verdict(ending: &Ending) -> Vec<String> {
     let mut line = format!("{} at {}", ending.outcome, time(ending.at()));
-    if let Outcome::Stalled { .. } = ending.outcome {
-        let last_note = run.transcript.events().iter().rev().find_map(|event| match &event.what {
-            What::Noted { who, remark } => Some((who, remark)),
-            _ => None,
-        });
-        if let Some((who, remark)) = last_note {
-            let _ = write!(line, ", while {who} {remark}");
-        }
+    if let (Outcome::Stalled { .. }, Some((who, remark))) = (&ending.outcome, ending.other_side()) {
+        let _ = write!(line, ", while {who} {remark}");
     }
-    line
+    let says = ending.says().map(|text| format!("says: {text}"));
+    [line].into_iter().chain(says).collect()
 }
 
 fn arrow(from: Side) -> &'static str {

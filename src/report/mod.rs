@@ -6,7 +6,7 @@ mod ladder;
 mod matrix;
 
 pub use json::{Observed, fidelity_line, fidelity_summary, replay_line, run_line, upgrade_line};
-pub use ladder::{ladder, time};
+pub use ladder::{every_ladder, ladder, time};
 pub use matrix::{cell, matrix};
 
 impl std::fmt::Display for crate::bed::Run {
