@@ -3,13 +3,13 @@
 
 use crate::script::{Expectation, ExpectedOutcome, Script, ScriptError};
 
-use crate::bed::Run;
+use crate::bed::{Ending, Run};
 use crate::outcome::Outcome;
 
 /// A scenario that comes with the crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownScenario {
-    /// Its name: the file's, without its ending.
+    /// Its name: the file's, without its ending. What stands before the first `-` is its id.
     pub name: &'static str,
     /// Its text.
     pub text: &'static str,
@@ -24,15 +24,24 @@ macro_rules! scenarios {
 /// All of them, by name.
 pub const SCENARIOS: &[KnownScenario] = scenarios! {
     "A1-settings-wait"
-    "A1-settings-wait-mux"
+    "A1b-settings-wait-through-mux"
+    "A3-surplus-ack"
+    "A3b-surplus-ack-before-tonic"
+    "A4-early-headers"
+    "B1-silence"
+    "B3-preface-split"
+    "M1-http1-beside-grpc"
 };
 
 impl KnownScenario {
-    /// The scenario of that name, or the one and only whose name begins so.
+    /// The scenario of that name or id.
     pub fn find(name: &str) -> Option<Self> {
-        let exact = SCENARIOS.iter().find(|scenario| scenario.name == name);
-        let mut beginning = SCENARIOS.iter().filter(|scenario| scenario.name.starts_with(name));
-        exact.or_else(|| beginning.next().filter(|_| beginning.next().is_none())).copied()
+        SCENARIOS.iter().find(|scenario| scenario.name == name || scenario.id() == name).copied()
+    }
+
+    /// What stands before the first `-` of its name.
+    pub fn id(&self) -> &'static str {
+        self.name.split_once('-').map_or(self.name, |(id, _)| id)
     }
 
     /// What it is about: the comment that it begins with.
@@ -51,7 +60,8 @@ impl KnownScenario {
     }
 }
 
-/// What a script expects and its runs do not give, in words; `runs` are those of its clients in their order.
+/// What a script expects and its runs do not give, in words; `runs` are those of its clients in their order. What is
+/// expected has to hold for every result that can happen.
 pub fn unmet(script: &Script, runs: &[Run]) -> Vec<String> {
     let mut unmet = Vec::new();
     for expectation in &script.expectations {
@@ -63,17 +73,17 @@ pub fn unmet(script: &Script, runs: &[Run]) -> Vec<String> {
             unmet.push(format!("{expectation}: there is no such client"));
         }
         for run in concerned {
-            if !meets(run, expectation) {
-                let at = crate::report::time(run.ending.at());
-                unmet.push(format!("{expectation}: {} is {} at {at}", run.client, run.ending.outcome));
+            for ending in run.endings().filter(|ending| !meets(ending, expectation)) {
+                let at = crate::report::time(ending.at());
+                unmet.push(format!("{expectation}: {} can be {} at {at}", run.client, ending.outcome));
             }
         }
     }
     unmet
 }
 
-fn meets(run: &Run, expectation: &Expectation) -> bool {
-    let outcome = match (&expectation.outcome, &run.ending.outcome) {
+fn meets(ending: &Ending, expectation: &Expectation) -> bool {
+    let outcome = match (&expectation.outcome, &ending.outcome) {
         (ExpectedOutcome::Served(expected), Outcome::Served { route }) => {
             expected.as_ref().is_none_or(|expected| expected == route)
         }
@@ -85,7 +95,7 @@ fn meets(run: &Run, expectation: &Expectation) -> bool {
         | (ExpectedOutcome::Unsupported, Outcome::Unsupported { .. }) => true,
         _ => false,
     };
-    let on_time = expectation.at.is_none_or(|at| at.as_millis() == run.ending.at().as_millis());
+    let on_time = expectation.at.is_none_or(|at| at.as_millis() == ending.at().as_millis());
     outcome && on_time
 }
 
@@ -94,12 +104,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_in_order_and_can_be_found_by_their_beginning() {
-        assert!(SCENARIOS.is_sorted_by_key(|scenario| scenario.name));
-        assert_eq!(
-            KnownScenario::find("A1-settings-wait-m").map(|found| found.name),
-            Some("A1-settings-wait-mux")
-        );
-        assert_eq!(KnownScenario::find("A1"), None);
+    fn ids_are_in_order_and_no_two_alike() {
+        assert!(SCENARIOS.windows(2).all(|pair| pair[0].id() < pair[1].id()));
+    }
+
+    #[test]
+    fn a_scenario_is_found_by_its_name_and_by_its_id() {
+        let name = |name: &str| KnownScenario::find(name).map(|found| found.name);
+        assert_eq!(name("A1"), Some("A1-settings-wait"));
+        assert_eq!(name("A1-settings-wait"), Some("A1-settings-wait"));
+        assert_eq!(name("A1-settings"), None);
     }
 }

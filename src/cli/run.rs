@@ -94,7 +94,8 @@ fn script(name: &str) -> Result<Script, Failed> {
         return Script::parse(name, &text).map_err(Failed::input);
     }
     let Some(known) = KnownScenario::find(name) else {
-        let nearest = nearest::word(name, SCENARIOS.iter().map(|scenario| scenario.name));
+        let names = SCENARIOS.iter().flat_map(|scenario| [scenario.name, scenario.id()]);
+        let nearest = nearest::word(name, names);
         return Err(Failed::Input(format!(
             "there is no file and no scenario `{name}`; the nearest is `{nearest}`"
         )));

@@ -124,6 +124,10 @@ fn shortened(text: String) -> String {
     short
 }
 
+fn bytes_of(count: usize) -> String {
+    if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
+}
+
 /// One direction of a connection, read for people.
 struct Direction {
     frames: FrameReader,
@@ -134,7 +138,10 @@ struct Direction {
 
 #[derive(PartialEq)]
 enum Opening {
-    Unknown,
+    /// With what has been read.
+    Unknown {
+        read: BytesMut,
+    },
     Frames,
     Text,
 }
@@ -145,7 +152,7 @@ impl Default for Direction {
             frames: FrameReader::new(u32::MAX),
             decoder: Decoder::new(4096),
             block: BytesMut::new(),
-            opening: Opening::Unknown,
+            opening: Opening::Unknown { read: BytesMut::new() },
         }
     }
 }
@@ -154,19 +161,24 @@ impl Direction {
     fn describe(&mut self, from: Side, bytes: &Bytes) -> String {
         let mut parts = Vec::new();
         let mut rest = bytes.clone();
-        if self.opening == Opening::Unknown {
-            if from == Side::Client && rest.starts_with(&PREFACE) {
-                parts.push("preface".to_owned());
-                rest = rest.slice(PREFACE.len()..);
+        if let Opening::Unknown { read } = &mut self.opening {
+            read.extend_from_slice(bytes);
+            let preface = PREFACE.len();
+            if from == Side::Server && !read.starts_with(b"HTTP/") {
                 self.opening = Opening::Frames;
-            } else if from == Side::Server && !rest.starts_with(b"HTTP/") {
+            } else if from == Side::Client && read.starts_with(&PREFACE) {
+                let split = if read.len() == bytes.len() { "preface" } else { "the rest of the preface" };
+                parts.push(split.to_owned());
+                rest = read.split_off(preface).freeze();
                 self.opening = Opening::Frames;
+            } else if from == Side::Client && PREFACE.starts_with(read) {
+                return format!("{} of the preface", bytes_of(bytes.len()));
             } else {
                 self.opening = Opening::Text;
             }
         }
         if self.opening == Opening::Text {
-            return format!("{} bytes: {}", bytes.len(), first_line(bytes));
+            return format!("{}: {}", bytes_of(bytes.len()), first_line(bytes));
         }
         self.frames.push_bytes(rest);
         while let Ok(Some(frame)) = self.frames.next_frame() {
@@ -176,7 +188,7 @@ impl Direction {
             });
         }
         if self.frames.buffered() > 0 {
-            parts.push(format!("{} bytes of a frame", self.frames.buffered()));
+            parts.push(format!("{} of a frame", bytes_of(self.frames.buffered())));
         }
         parts.join(", ")
     }
@@ -199,7 +211,7 @@ impl Direction {
                 format!("CONTINUATION {stream}{fields}")
             }
             Frame::Data { stream, data, end_stream, .. } => {
-                format!("DATA {stream} ({} bytes){}", data.len(), end(end_stream))
+                format!("DATA {stream} ({}){}", bytes_of(data.len()), end(end_stream))
             }
             Frame::Ping { ack, .. } => if *ack { "PING ack" } else { "PING" }.to_owned(),
             Frame::GoAway { last_stream, code, debug } if debug.is_empty() => {
