@@ -23,7 +23,7 @@ pub(super) fn list(options: &ListOptions, out: &mut Out) -> Result<Status, Faile
             for scenario in SCENARIOS {
                 match options.format {
                     Format::Json => {
-                        out.line(json!({"scenario": scenario.name, "about": scenario.about()}))?
+                        out.line(json!({"scenario": scenario.name, "about": scenario.about()}))?;
                     }
                     Format::Human => out.line(format_args!("{:<28} {}", scenario.name, scenario.about()))?,
                 }
