@@ -183,6 +183,18 @@ impl Scenario {
         self.run_all().into_iter().next().expect("a scenario needs a client; name one with `.client(..)`")
     }
 
+    /// Runs the scenario for its one client once, under the first schedule, in which nobody takes any time: what a fuzzer
+    /// or a sweep over many scenarios wants, where [`Self::run`] looks for races too. Nothing stands in `may`.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::run`] does.
+    #[track_caller]
+    pub fn run_once(&self) -> Run {
+        let runs = self.run_under(|_| vec![Schedule::default()]);
+        runs.into_iter().next().expect("a scenario needs a client; name one with `.client(..)`")
+    }
+
     /// Runs the scenario, and gives what came of it for each client in their order.
     ///
     /// # Panics
@@ -190,13 +202,19 @@ impl Scenario {
     /// If no server was named.
     #[track_caller]
     pub fn run_all(&self) -> Vec<Run> {
+        self.run_under(|builds| Schedule::family(builds, self.seed))
+    }
+
+    /// Runs the scenario under the schedules that `family` has for a client of so many builds.
+    #[track_caller]
+    fn run_under(&self, family: impl FnOnce(usize) -> Vec<Schedule>) -> Vec<Run> {
         let (server, start) =
             self.server.clone().expect("a scenario needs a server; name one with `.server(..)`");
         let plans: Vec<Arc<Plan>> = self.clients.iter().map(|party| self.plan(party)).collect();
         let builds = plans.iter().map(|plan| plan.builds()).max().unwrap_or(1);
         let setting = Setting { clients: plans, network: self.network.clone(), start };
         let names: Vec<String> = self.clients.iter().map(|party| party.name.clone()).collect();
-        outcome_of(&setting, &names, &server, &Schedule::family(builds, self.seed))
+        outcome_of(&setting, &names, &server, &family(builds))
     }
 
     fn plan(&self, party: &Party) -> Arc<Plan> {
@@ -213,4 +231,19 @@ impl Scenario {
 /// A client that has to exist, for callers that report rather than panic.
 pub fn find_client(spec: &str) -> Result<KnownClient, UnknownClient> {
     KnownClient::find(&spec.parse::<ClientSpec>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn once_is_what_happens_when_nobody_takes_any_time() {
+        let server = "cmux-settings-to-tonic".parse().expect("a known server");
+        let scenario = Scenario::new().client("grpc-go@1.33.3").named_server(server);
+        let (all, once) = (scenario.run(), scenario.run_once());
+        assert!(all.racy);
+        assert_eq!((&once.ending, once.trace()), (&all.ending, all.trace()));
+        assert!(once.may.is_empty() && !once.racy);
+    }
 }
