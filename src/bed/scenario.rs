@@ -1,5 +1,6 @@
 //! A scenario as the bed runs it, and the library's way of writing one.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -221,7 +222,8 @@ impl Scenario {
         match &party.who {
             Who::Known(client) => client.plan(&self.authority, self.work),
             Who::Ladder(behaviour, lists) => {
-                let (behaviour, lists) = (behaviour.as_ref().clone(), lists.clone());
+                let behaviour = Cow::Owned(behaviour.as_ref().clone());
+                let lists = Cow::Owned(lists.clone());
                 Arc::new(Plan::new(behaviour, lists, "", &self.authority, self.work))
             }
         }

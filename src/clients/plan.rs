@@ -18,8 +18,9 @@ use super::answers::Protocol;
 /// What one client does, in a form that can be run.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub(crate) behaviour: Behaviour,
-    lists: Vec<FieldList>,
+    /// The catalogue's own, unless somebody wrote or recorded one.
+    pub(crate) behaviour: Cow<'static, Behaviour>,
+    lists: Cow<'static, [FieldList]>,
     /// What `{version}` stands for.
     version: String,
     /// What `SERVER` stands for in header fields.
@@ -54,8 +55,8 @@ impl Default for Work {
 
 impl Plan {
     pub(crate) fn new(
-        behaviour: Behaviour,
-        lists: Vec<FieldList>,
+        behaviour: Cow<'static, Behaviour>,
+        lists: Cow<'static, [FieldList]>,
         version: &str,
         authority: &str,
         work: Work,
