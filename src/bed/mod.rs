@@ -69,18 +69,21 @@ impl Run {
 /// The most endings that a scenario is said to have.
 const MOST_ENDINGS: usize = 8;
 
-fn outcome_of(setting: &Setting, names: &[String], server: &str, family: &[Schedule]) -> Vec<Run> {
+fn outcome_of(setting: &Setting, names: &[&str], server: &str, family: &[Schedule]) -> Vec<Run> {
     let plain = run::run(setting, Schedule::default());
+    let endings: Vec<Ending> = (0..names.len()).map(|client| Ending::of(&plain, client)).collect();
+    let transcripts = std::iter::repeat_n(plain.transcript, names.len());
     let mut runs: Vec<Run> = names
         .iter()
-        .enumerate()
-        .map(|(client, name)| Run {
-            client: name.clone(),
+        .zip(endings)
+        .zip(transcripts)
+        .map(|((&name, ending), transcript)| Run {
+            client: name.to_owned(),
             server: server.to_owned(),
-            ending: Ending::of(&plain, client),
+            ending,
             may: Vec::new(),
             racy: false,
-            transcript: plain.transcript.clone(),
+            transcript,
         })
         .collect();
     for schedule in family.iter().skip(1) {

@@ -210,12 +210,12 @@ impl Scenario {
     #[track_caller]
     fn run_under(&self, family: impl FnOnce(usize) -> Vec<Schedule>) -> Vec<Run> {
         let (server, start) =
-            self.server.clone().expect("a scenario needs a server; name one with `.server(..)`");
+            self.server.as_ref().expect("a scenario needs a server; name one with `.server(..)`");
         let plans: Vec<Arc<Plan>> = self.clients.iter().map(|party| self.plan(party)).collect();
         let builds = plans.iter().map(|plan| plan.builds()).max().unwrap_or(1);
-        let setting = Setting { clients: plans, network: self.network.clone(), start };
-        let names: Vec<String> = self.clients.iter().map(|party| party.name.clone()).collect();
-        outcome_of(&setting, &names, &server, &family(builds))
+        let setting = Setting { clients: plans, network: self.network.clone(), start: Arc::clone(start) };
+        let names: Vec<&str> = self.clients.iter().map(|party| party.name.as_str()).collect();
+        outcome_of(&setting, &names, server, &family(builds))
     }
 
     fn plan(&self, party: &Party) -> Arc<Plan> {
