@@ -87,13 +87,13 @@ impl Run {
 /// The most endings that a scenario is said to have.
 const MOST_ENDINGS: usize = 8;
 
-fn outcome_of(setting: &Setting, names: &[String], server: &str, family: &[Schedule]) -> Vec<Run> {
+fn outcome_of(setting: &Setting, names: &[&str], server: &str, family: &[Schedule]) -> Vec<Run> {
     let plain = run::run(setting, Schedule::default());
     let mut runs: Vec<Run> = names
         .iter()
         .enumerate()
-        .map(|(client, name)| Run {
-            client: name.clone(),
+        .map(|(client, &name)| Run {
+            client: name.to_owned(),
             server: server.to_owned(),
             ending: Ending::of(&plain, client),
             may: Vec::new(),

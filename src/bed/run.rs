@@ -81,7 +81,7 @@ async fn pass(setting: &Setting, schedule: Schedule) -> Passage {
     });
     all(drives).await;
     let endless = recorder.len() > MOST_EVENTS;
-    let calls = channels.iter().map(|channel| channel.records().to_vec()).collect();
+    let calls = channels.into_iter().map(Channel::into_records).collect();
     Passage { transcript: Arc::new(recorder.take()), calls, panicked: None, endless }
 }
 

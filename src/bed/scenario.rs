@@ -3,6 +3,7 @@
 //! It can have clients that connect to one listener at the same time, and clients that are looked at one by one, each in a
 //! run with a server of its own: the versions of a range, the conversations of a capture.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -241,6 +242,18 @@ impl Scenario {
         worst.expect("a scenario needs a client; name one with `.client(..)`")
     }
 
+    /// Runs the scenario for its one client once, under the first schedule, in which nobody takes any time: what a fuzzer
+    /// or a sweep over many scenarios wants, where [`Self::run`] looks for races too. Nothing stands in `may`.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::run`] does.
+    #[track_caller]
+    pub fn run_once(&self) -> Run {
+        let runs = self.run_under(|_| vec![Schedule::default()]);
+        runs.into_iter().next().expect("a scenario needs a client; name one with `.client(..)`")
+    }
+
     /// Runs the scenario, and gives what came of it for each client in their order.
     ///
     /// # Panics
@@ -248,7 +261,6 @@ impl Scenario {
     /// If no server was named.
     #[track_caller]
     pub fn run_all(&self) -> Vec<Run> {
-        assert!(self.server.is_some(), "a scenario needs a server; name one with `.server(..)`");
         if self.each.is_empty() {
             return self.run_together();
         }
@@ -270,14 +282,16 @@ impl Scenario {
         self.run_under(|builds| Schedule::family(builds, self.seed))
     }
 
-    /// `schedules` is told of how many builds there are.
+    /// Runs those that connect at the same time under the schedules that there are for a client of so many builds.
+    #[track_caller]
     fn run_under(&self, schedules: impl FnOnce(usize) -> Vec<Schedule>) -> Vec<Run> {
-        let Some((server, start)) = self.server.clone() else { return Vec::new() };
+        let (server, start) =
+            self.server.as_ref().expect("a scenario needs a server; name one with `.server(..)`");
         let plans: Vec<Arc<Plan>> = self.clients.iter().map(|party| self.plan(party)).collect();
         let builds = plans.iter().map(|plan| plan.builds()).max().unwrap_or(1);
-        let setting = Setting { clients: plans, network: self.network.clone(), start };
-        let names: Vec<String> = self.clients.iter().map(|party| party.name.clone()).collect();
-        outcome_of(&setting, &names, &server, &schedules(builds))
+        let setting = Setting { clients: plans, network: self.network.clone(), start: Arc::clone(start) };
+        let names: Vec<&str> = self.clients.iter().map(|party| party.name.as_str()).collect();
+        outcome_of(&setting, &names, server, &schedules(builds))
     }
 
     fn run_recorded(&self, flow: usize, client: &Result<RecordedClient, Unusable>) -> Run {
@@ -293,7 +307,8 @@ impl Scenario {
         match &party.who {
             Who::Known(client) => client.plan(&self.authority, self.work),
             Who::Ladder(behaviour, lists) => {
-                let (behaviour, lists) = (behaviour.as_ref().clone(), lists.clone());
+                let behaviour = Cow::Owned(behaviour.as_ref().clone());
+                let lists = Cow::Owned(lists.clone());
                 Arc::new(Plan::new(behaviour, lists, "", &self.authority, self.work))
             }
         }
@@ -308,4 +323,19 @@ pub(super) fn flow_name(flow: usize) -> String {
 /// A client that has to exist, for callers that report rather than panic.
 pub fn find_client(spec: &str) -> Result<KnownClient, UnknownClient> {
     KnownClient::find(&spec.parse::<ClientSpec>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn once_is_what_happens_when_nobody_takes_any_time() {
+        let server = "cmux-settings-to-tonic".parse().expect("a known server");
+        let scenario = Scenario::new().client("grpc-go@1.33.3").named_server(server);
+        let (all, once) = (scenario.run(), scenario.run_once());
+        assert!(all.racy);
+        assert_eq!((&once.ending, once.trace()), (&all.ending, all.trace()));
+        assert!(once.may.is_empty() && !once.racy);
+    }
 }

@@ -1,5 +1,6 @@
 //! The clients that are known by name.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -125,8 +126,9 @@ impl KnownClient {
         let version = &self.spec.version;
         let itself = self.family.calls_itself.iter().find(|(known, _)| known == version);
         let version = itself.map_or(version, |(_, itself)| itself).as_str();
-        let lists = self.family.field_lists.clone();
-        Arc::new(Plan::new(self.profile.behaviour.clone(), lists, version, authority, work))
+        let behaviour = Cow::Borrowed(&self.profile.behaviour);
+        let lists = Cow::Borrowed(self.family.field_lists.as_slice());
+        Arc::new(Plan::new(behaviour, lists, version, authority, work))
     }
 }
 

@@ -114,6 +114,11 @@ impl Channel {
         &self.records
     }
 
+    /// The same, when it makes no more.
+    pub(crate) fn into_records(self) -> Vec<CallRecord> {
+        self.records
+    }
+
     /// Whether all is done and closed.
     pub(crate) fn is_over(&self) -> bool {
         self.state == State::Shutdown && self.connections.iter().all(Connection::is_over)

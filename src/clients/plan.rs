@@ -18,8 +18,9 @@ use super::answers::Protocol;
 /// What one client does, in a form that can be run.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub(crate) behaviour: Behaviour,
-    lists: Vec<FieldList>,
+    /// The catalogue's own, unless somebody wrote or recorded one.
+    pub(crate) behaviour: Cow<'static, Behaviour>,
+    lists: Cow<'static, [FieldList]>,
     /// What `{version}` stands for.
     version: String,
     /// What `SERVER` stands for in header fields.
@@ -54,8 +55,8 @@ impl Default for Work {
 
 impl Plan {
     pub(crate) fn new(
-        behaviour: Behaviour,
-        lists: Vec<FieldList>,
+        behaviour: Cow<'static, Behaviour>,
+        lists: Cow<'static, [FieldList]>,
         version: &str,
         authority: &str,
         work: Work,
@@ -171,54 +172,70 @@ impl Plan {
 
     fn block(&self, list: &HeaderList, left: Duration, encoder: &mut Encoder) -> Bytes {
         let mut block = Vec::with_capacity(128);
-        let go = |name, value| (name, value, Policy::GO);
-        let fields: Vec<(&str, Cow<'_, str>, Policy)> = match list {
+        let mut put = |name: &str, value: &str, policy| {
+            encoder.encode([(name.as_bytes(), value.as_bytes(), policy)], &mut block);
+        };
+        let request: &[(&str, &str)] = match list {
             HeaderList::Block(bytes) => return bytes.clone(),
             HeaderList::Named(name) => {
-                let lines =
-                    self.lists.iter().find(|list| list.name == *name).map(|list| list.lines.as_slice());
-                let lines = lines.unwrap_or_default().iter();
-                lines
-                    .map(|line| (line.name.as_str(), self.filled_in(&line.value, left), line.policy))
-                    .collect()
+                let lines = self.lists.iter().find(|list| list.name == *name).map(|list| &list.lines);
+                for line in lines.into_iter().flatten() {
+                    put(&line.name, &self.filled_in(&line.value, left), line.policy);
+                }
+                &[]
             }
-            HeaderList::Grpc(path) => vec![
-                go(":method", "POST".into()),
-                go(":scheme", "http".into()),
-                go(":path", path.into()),
-                go(":authority", self.authority.as_str().into()),
-                go("content-type", "application/grpc".into()),
-                go("te", "trailers".into()),
+            HeaderList::Grpc(path) => &[
+                (":method", "POST"),
+                (":scheme", "http"),
+                (":path", path),
+                (":authority", &self.authority),
+                ("content-type", "application/grpc"),
+                ("te", "trailers"),
             ],
-            HeaderList::Get(path) => vec![
-                go(":method", "GET".into()),
-                go(":scheme", "http".into()),
-                go(":path", path.into()),
-                go(":authority", self.authority.as_str().into()),
-            ],
+            HeaderList::Get(path) => {
+                &[(":method", "GET"), (":scheme", "http"), (":path", path), (":authority", &self.authority)]
+            }
         };
-        let written = fields.iter().map(|(name, value, policy)| (name.as_bytes(), value.as_bytes(), *policy));
-        encoder.encode(written, &mut block);
+        for (name, value) in request {
+            put(name, value, Policy::GO);
+        }
         block.into()
     }
 
+    /// A field's value with what its placeholders stand for; most have none.
     fn filled_in<'a>(&'a self, value: &'a str, left: Duration) -> Cow<'a, str> {
-        if !value.contains(['{', 'S']) {
+        let mut filled = String::new();
+        let mut taken = 0;
+        for (at, byte) in value.bytes().enumerate() {
+            if matches!(byte, b'{' | b'S')
+                && let Some((placeholder, meaning)) = self.placeholder(&value[at..], left)
+            {
+                filled.push_str(&value[taken..at]);
+                filled.push_str(&meaning);
+                taken = at + placeholder.len();
+            }
+        }
+        if taken == 0 {
             return value.into();
         }
-        let value = value.replace("{version}", &self.version).replace("SERVER", &self.authority);
-        [
-            ("{timeout:n}", left.as_nanos()),
-            ("{timeout:u}", left.as_micros()),
-            ("{timeout:m}", left.as_millis()),
-            ("{timeout:S}", u128::from(left.as_secs())),
-        ]
-        .into_iter()
-        .fold(value, |value, (placeholder, amount)| {
-            let unit = &placeholder[placeholder.len() - 2..placeholder.len() - 1];
-            value.replace(placeholder, &format!("{amount}{unit}"))
-        })
-        .into()
+        filled.push_str(&value[taken..]);
+        filled.into()
+    }
+
+    /// The placeholder with which a text begins, if it does with one, and what that stands for.
+    fn placeholder(&self, text: &str, left: Duration) -> Option<(&'static str, Cow<'_, str>)> {
+        const KNOWN: [&str; 6] =
+            ["SERVER", "{version}", "{timeout:n}", "{timeout:u}", "{timeout:m}", "{timeout:S}"];
+        let placeholder = KNOWN.into_iter().find(|known| text.starts_with(known))?;
+        let meaning = match placeholder {
+            "SERVER" => self.authority.as_str().into(),
+            "{version}" => self.version.as_str().into(),
+            "{timeout:n}" => format!("{}n", left.as_nanos()).into(),
+            "{timeout:u}" => format!("{}u", left.as_micros()).into(),
+            "{timeout:m}" => format!("{}m", left.as_millis()).into(),
+            _ => format!("{}S", left.as_secs()).into(),
+        };
+        Some((placeholder, meaning))
     }
 }
 
@@ -241,5 +258,21 @@ fn speaks_http2(behaviour: &Behaviour) -> bool {
         None | Some(Item::Preface) => true,
         Some(Item::Raw(bytes)) => bytes.iter().zip(&PREFACE).all(|(byte, expected)| byte == expected),
         Some(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_filled_in_wherever_they_stand() {
+        let behaviour = Cow::Owned(Behaviour::default());
+        let plan = Plan::new(behaviour, Cow::Borrowed(&[]), "1.2", "HOST:1", Work::default());
+        let filled = |value| plan.filled_in(value, Duration::from_millis(2_500));
+        assert_eq!(filled("grpc-go/{version}"), "grpc-go/1.2");
+        assert_eq!(filled("{timeout:S}, {timeout:m}{timeout:u} SERVER S"), "2S, 2500m2500000u HOST:1 S");
+        assert_eq!(filled("{timeout:n}"), "2500000000n");
+        assert!(matches!(filled("POST {else} SERVE"), Cow::Borrowed("POST {else} SERVE")));
     }
 }

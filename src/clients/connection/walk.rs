@@ -1,27 +1,30 @@
 //! Walking down the ladder: one step after another, until one has to wait.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clients::answers::Protocol;
-use crate::clients::plan::encode_frame;
+use crate::clients::plan::{Plan, encode_frame};
 use crate::script::{Awaited, Step, StreamReference};
 use crate::wire::{Frame, StreamId};
 
 use super::{Blocked, CallEnd, Connection, News, Request, Stage};
 
 impl Connection {
-    pub(super) fn steps(&self) -> &[Step] {
-        match self.stage {
-            Stage::Connecting => &self.plan.behaviour.connect,
-            Stage::Calling if self.plan.makes_calls() => self.plan.call_steps(),
-            Stage::Calling => &self.plan.behaviour.connect,
-            Stage::Finishing => self.plan.final_steps(),
-            Stage::Idle | Stage::Over => &[],
-        }
+    /// The step that it has come to, of its own plan.
+    pub(super) fn step_of<'a>(&self, plan: &'a Plan) -> Option<&'a Step> {
+        let steps = match self.stage {
+            Stage::Connecting => &plan.behaviour.connect,
+            Stage::Calling if plan.makes_calls() => plan.call_steps(),
+            Stage::Calling => &plan.behaviour.connect,
+            Stage::Finishing => plan.final_steps(),
+            Stage::Idle | Stage::Over => &[][..],
+        };
+        steps.get(self.step)
     }
 
     pub(super) fn current_step(&self) -> Option<&Step> {
-        self.steps().get(self.step)
+        self.step_of(&self.plan)
     }
 
     pub(super) fn current_patience(&self) -> Option<Duration> {
@@ -68,7 +71,8 @@ impl Connection {
             if matches!(self.stage, Stage::Idle | Stage::Over) {
                 return;
             }
-            let Some(step) = self.current_step().cloned() else {
+            let plan = Arc::clone(&self.plan);
+            let Some(step) = self.step_of(&plan) else {
                 self.end_of_steps();
                 continue;
             };
@@ -92,7 +96,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn take(&mut self, step: Step, now: Duration) {
+    pub(super) fn take(&mut self, step: &Step, now: Duration) {
         match step {
             Step::Send(_)
                 if self.stage == Stage::Connecting
@@ -100,13 +104,13 @@ impl Connection {
                     && self.pause(self.pace.between_writes, now) => {}
             Step::Send(items) => {
                 let left = self.call_deadline.map_or(self.plan.work.deadline, |at| at.saturating_sub(now));
-                let bytes = self.plan.encode(&items, self.stream, left, &mut self.encoder);
+                let bytes = self.plan.encode(items, self.stream, left, &mut self.encoder);
                 self.wrote = true;
                 self.requests.push_back(Request::Write(bytes));
                 self.pass();
             }
-            Step::Await { what, .. } => self.blocked = Blocked::Awaiting { what, since: now },
-            Step::Wait(time) if self.pause(time, now) => {}
+            Step::Await { what, .. } => self.blocked = Blocked::Awaiting { what: *what, since: now },
+            Step::Wait(time) if self.pause(*time, now) => {}
             Step::Wait(_) => self.pass(),
             Step::HalfClose => {
                 self.requests.push_back(Request::Finish);

@@ -137,10 +137,9 @@ impl RawFrame {
     ///
     /// If `out` is of fixed size and has less room than [`RawFrame::encoded_length`].
     pub fn encode(&self, out: &mut impl BufMut) {
-        out.put_uint(self.payload.len() as u64, 3);
-        out.put_u8(self.kind.into());
-        out.put_u8(self.flags);
-        out.put_u32(self.stream.to_word(self.reserved));
+        let &RawFrame { kind, flags, reserved, stream, .. } = self;
+        let length = self.payload.len() as u32;
+        out.put_slice(&FrameHeader { length, kind, flags, reserved, stream }.to_octets());
         out.put_slice(&self.payload);
     }
 
@@ -163,12 +162,18 @@ pub(super) struct FrameHeader {
     /// Octets of payload announced, at most 2^24-1.
     pub(super) length: u32,
     pub(super) kind: FrameKind,
-    flags: u8,
-    reserved: bool,
-    stream: StreamId,
+    pub(super) flags: u8,
+    pub(super) reserved: bool,
+    pub(super) stream: StreamId,
 }
 
 impl FrameHeader {
+    pub(super) fn to_octets(self) -> [u8; HEADER_LENGTH] {
+        let [_, high, middle, low] = self.length.to_be_bytes();
+        let [a, b, c, d] = self.stream.to_word(self.reserved).to_be_bytes();
+        [high, middle, low, self.kind.into(), self.flags, a, b, c, d]
+    }
+
     pub(super) fn from_octets(octets: &[u8; HEADER_LENGTH]) -> FrameHeader {
         let [length @ .., kind, flags, a, b, c, d] = *octets;
         let [high, middle, low] = length;

@@ -11,7 +11,7 @@
 use bytes::{BufMut, Bytes};
 
 use super::fields::{Increment, Priority, Setting};
-use super::raw::{Payload, PayloadTooLong, RawFrame, StreamId};
+use super::raw::{FrameHeader, Payload, PayloadTooLong, RawFrame, StreamId};
 use super::registry::{ErrorCode, FrameKind};
 use super::{HEADER_LENGTH, flags};
 
@@ -154,9 +154,22 @@ impl Frame {
     ///
     /// [`PayloadTooLong`], with nothing written, if the parts together exceed one frame.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), PayloadTooLong> {
-        let frame = RawFrame::try_from(self)?;
-        out.reserve(HEADER_LENGTH + frame.payload.len());
-        frame.encode(out);
+        let length = self.payload_length();
+        if length > Payload::MAX_LENGTH {
+            return Err(PayloadTooLong { length });
+        }
+        let header = FrameHeader {
+            length: length as u32,
+            kind: self.kind(),
+            flags: self.flags(),
+            reserved: self.reserved(),
+            stream: self.stream(),
+        };
+        out.reserve(HEADER_LENGTH + length);
+        out.put_slice(&header.to_octets());
+        let start = out.len();
+        self.write_payload(out);
+        debug_assert_eq!(out.len() - start, length);
         Ok(())
     }
 
@@ -187,26 +200,44 @@ impl Frame {
         }
     }
 
-    fn payload(&self) -> Bytes {
-        let mut out = Vec::new();
+    fn reserved(&self) -> bool {
+        matches!(self, Frame::Unknown(RawFrame { reserved: true, .. }))
+    }
+
+    fn payload_length(&self) -> usize {
+        let padded =
+            |padding: Option<u8>, length| length + padding.map_or(0, |padding| 1 + usize::from(padding));
         match self {
-            Frame::Data { data, padding: None, .. } => return data.clone(),
-            Frame::Data { data, padding, .. } => padded(&mut out, *padding, &[], data),
-            Frame::Headers { fragment, priority: None, padding: None, .. }
-            | Frame::Continuation { fragment, .. } => return fragment.clone(),
+            Frame::Data { data, padding, .. } => padded(*padding, data.len()),
+            Frame::Headers { fragment, priority, padding, .. } => {
+                padded(*padding, fragment.len() + priority.map_or(0, |_| Priority::LENGTH))
+            }
+            Frame::PushPromise { fragment, padding, .. } => padded(*padding, 4 + fragment.len()),
+            Frame::Continuation { fragment, .. } => fragment.len(),
+            Frame::Priority { .. } => Priority::LENGTH,
+            Frame::RstStream { .. } | Frame::WindowUpdate { .. } => 4,
+            Frame::Settings(values) => values.len() * Setting::LENGTH,
+            Frame::SettingsAck => 0,
+            Frame::Ping { opaque, .. } => opaque.len(),
+            Frame::GoAway { debug, .. } => 8 + debug.len(),
+            Frame::Unknown(frame) => frame.payload.len(),
+        }
+    }
+
+    fn write_payload(&self, out: &mut Vec<u8>) {
+        match self {
+            Frame::Data { data, padding, .. } => write_padded(out, *padding, &[], data),
             Frame::Headers { fragment, priority, padding, .. } => match priority {
-                Some(priority) => padded(&mut out, *padding, &priority.to_octets(), fragment),
-                None => padded(&mut out, *padding, &[], fragment),
+                Some(priority) => write_padded(out, *padding, &priority.to_octets(), fragment),
+                None => write_padded(out, *padding, &[], fragment),
             },
             Frame::PushPromise { promised, fragment, padding, .. } => {
-                padded(&mut out, *padding, &promised.to_word(false).to_be_bytes(), fragment);
+                write_padded(out, *padding, &promised.to_word(false).to_be_bytes(), fragment);
             }
+            Frame::Continuation { fragment, .. } => out.put_slice(fragment),
             Frame::Priority { priority, .. } => out.put_slice(&priority.to_octets()),
             Frame::RstStream { code, .. } => out.put_u32((*code).into()),
-            Frame::Settings(values) => {
-                out.reserve(values.len() * Setting::LENGTH);
-                values.iter().for_each(|setting| setting.write(&mut out));
-            }
+            Frame::Settings(values) => values.iter().for_each(|setting| setting.write(out)),
             Frame::SettingsAck => {}
             Frame::Ping { opaque, .. } => out.put_slice(opaque),
             Frame::GoAway { last_stream, code, debug } => {
@@ -215,9 +246,23 @@ impl Frame {
                 out.put_slice(debug);
             }
             Frame::WindowUpdate { increment, .. } => out.put_u32((*increment).into()),
-            Frame::Unknown(frame) => return frame.payload.clone().into_bytes(),
+            Frame::Unknown(frame) => out.put_slice(&frame.payload),
         }
-        out.into()
+    }
+
+    /// The payload by itself, without a copy where it is octets that the frame has.
+    fn payload(&self) -> Bytes {
+        match self {
+            Frame::Data { data, padding: None, .. } => data.clone(),
+            Frame::Headers { fragment, priority: None, padding: None, .. }
+            | Frame::Continuation { fragment, .. } => fragment.clone(),
+            Frame::Unknown(frame) => frame.payload.clone().into_bytes(),
+            _ => {
+                let mut out = Vec::with_capacity(self.payload_length());
+                self.write_payload(&mut out);
+                out.into()
+            }
+        }
     }
 }
 
@@ -228,7 +273,7 @@ impl TryFrom<&Frame> for RawFrame {
         Ok(RawFrame {
             kind: frame.kind(),
             flags: frame.flags(),
-            reserved: matches!(frame, Frame::Unknown(RawFrame { reserved: true, .. })),
+            reserved: frame.reserved(),
             stream: frame.stream(),
             payload: Payload::new(frame.payload())?,
         })
@@ -236,8 +281,7 @@ impl TryFrom<&Frame> for RawFrame {
 }
 
 /// The Pad Length field stands first and the padding last, whatever the type has between them.
-fn padded(out: &mut Vec<u8>, padding: Option<u8>, fields: &[u8], rest: &[u8]) {
-    out.reserve(1 + fields.len() + rest.len() + usize::from(padding.unwrap_or(0)));
+fn write_padded(out: &mut Vec<u8>, padding: Option<u8>, fields: &[u8], rest: &[u8]) {
     out.extend(padding);
     out.extend_from_slice(fields);
     out.extend_from_slice(rest);

@@ -72,8 +72,10 @@ impl Encoder {
         for (name, value, policy) in fields {
             let representation = policy.choose(name, value, &self.table);
             write_field(name, value, representation, out);
-            let entry = || Entry { name: Bytes::copy_from_slice(name), value: Bytes::copy_from_slice(value) };
-            self.index(representation, entry);
+            self.index(representation, |known_name| Entry {
+                name: known_name.unwrap_or_else(|| Bytes::copy_from_slice(name)),
+                value: Bytes::copy_from_slice(value),
+            });
         }
     }
 
@@ -96,7 +98,7 @@ impl Encoder {
                 return Err(error);
             }
             write_field(&field.name, &field.value, field.representation, out);
-            let entry = || Entry { name: field.name.clone(), value: field.value.clone() };
+            let entry = |_| Entry { name: field.name.clone(), value: field.value.clone() };
             ahead.index(field.representation, entry);
         }
         *self = ahead;
@@ -124,10 +126,14 @@ impl Encoder {
         Ok(())
     }
 
-    /// Does to the table what a reader of `representation` does.
-    fn index(&mut self, representation: Representation, entry: impl FnOnce() -> Entry) {
-        if let Representation::Literal { indexing: Indexing::Incremental, .. } = representation {
-            self.table.insert(entry());
+    /// Does to the table what a reader of `representation` does. `entry` gets the name, if the table has it.
+    fn index(&mut self, representation: Representation, entry: impl FnOnce(Option<Bytes>) -> Entry) {
+        if let Representation::Literal { indexing: Indexing::Incremental, name, .. } = representation {
+            let known_name = match name {
+                NameForm::Indexed { index } => self.table.name(index).ok(),
+                NameForm::Literal { .. } => None,
+            };
+            self.table.insert(entry(known_name));
         }
     }
 }

@@ -18,6 +18,9 @@ use super::HpackError;
 /// section 4.1, RFC 9113 section 6.5.2).
 pub(super) const OVERHEAD: usize = 32;
 
+/// Entries to make room for at once.
+const USUAL_ENTRIES: usize = 8;
+
 /// The dynamic table, and through it the static one.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
@@ -66,6 +69,9 @@ impl Table {
         self.evict(size);
         if size <= self.max_size as usize {
             self.size += size;
+            if self.entries.capacity() == 0 {
+                self.entries.reserve(USUAL_ENTRIES);
+            }
             self.entries.push_front(entry);
         }
     }
@@ -96,7 +102,7 @@ impl Table {
 
     /// The index of a field: the static entry if there is one, else the newest dynamic one.
     pub(super) fn find_field(&self, name: &[u8], value: &[u8]) -> Option<NonZeroU32> {
-        let fixed = STATIC.iter().position(|entry| is_static(entry, name, value));
+        let fixed = named(name).find(|&position| STATIC[position].1.as_bytes() == value);
         let position = fixed.or_else(|| {
             let dynamic = self.entries.iter().position(|entry| entry.is(name, value));
             dynamic.map(|position| STATIC.len() + position)
@@ -126,20 +132,62 @@ fn fixed(index: NonZeroU32) -> Option<&'static (&'static str, &'static str)> {
 
 /// The index of the first static entry with that name.
 pub(super) fn find_first_static_name(name: &[u8]) -> Option<NonZeroU32> {
-    STATIC.iter().position(|entry| entry.0.as_bytes() == name).and_then(index_of)
+    named(name).next().and_then(index_of)
 }
 
 /// The index of the last static entry with that name.
 pub(super) fn find_last_static_name(name: &[u8]) -> Option<NonZeroU32> {
-    STATIC.iter().rposition(|entry| entry.0.as_bytes() == name).and_then(index_of)
+    named(name).next_back().and_then(index_of)
 }
 
-fn is_static(entry: &(&str, &str), name: &[u8], value: &[u8]) -> bool {
-    entry.0.as_bytes() == name && entry.1.as_bytes() == value
+/// Where the static entries with that name are.
+fn named(name: &[u8]) -> impl DoubleEndedIterator<Item = usize> {
+    let alike = match BY_LENGTH.starts.get(name.len()..) {
+        Some(&[start, end, ..]) => &BY_LENGTH.positions[usize::from(start)..usize::from(end)],
+        _ => &[],
+    };
+    let positions = alike.iter().map(|&position| usize::from(position));
+    positions.filter(move |&position| STATIC[position].0.as_bytes() == name)
 }
 
 fn index_of(position: usize) -> Option<NonZeroU32> {
     NonZeroU32::new(position as u32 + 1)
+}
+
+/// The static entries by the lengths of their names, of which few have to be compared.
+static BY_LENGTH: ByLength = ByLength::of_static();
+
+struct ByLength {
+    /// Positions in [`STATIC`], shorter names first, and rising among names of one length.
+    positions: [u8; STATIC.len()],
+    /// Where each length begins in there.
+    starts: [u8; LONGEST_NAME + 2],
+}
+
+/// That of `access-control-allow-origin`.
+const LONGEST_NAME: usize = 27;
+
+impl ByLength {
+    const fn of_static() -> ByLength {
+        let mut sorted = ByLength { positions: [0; STATIC.len()], starts: [0; LONGEST_NAME + 2] };
+        let mut sum = 0;
+        let mut length = 0;
+        while length <= LONGEST_NAME {
+            sorted.starts[length] = sum as u8;
+            let mut position = 0;
+            while position < STATIC.len() {
+                if STATIC[position].0.len() == length {
+                    sorted.positions[sum] = position as u8;
+                    sum += 1;
+                }
+                position += 1;
+            }
+            length += 1;
+        }
+        sorted.starts[length] = sum as u8;
+        assert!(sum == STATIC.len(), "no name is longer");
+        sorted
+    }
 }
 
 /// RFC 7541 appendix A.
@@ -199,6 +247,13 @@ mod tests {
         assert_eq!(find_last_static_name(b":path"), Some(index(5)));
         assert_eq!(find_last_static_name(b":status"), Some(index(14)));
         assert_eq!(find_last_static_name(b"te"), None);
+        for name in [&b""[..], b"access-control-allow-origim", b"access-control-allow-origin-"] {
+            assert_eq!(find_first_static_name(name), None);
+        }
+        for (position, (name, value)) in STATIC.iter().enumerate() {
+            let found = Table::new(0).find_field(name.as_bytes(), value.as_bytes());
+            assert_eq!(found, index_of(position));
+        }
         let mut table = Table::new(200);
         table.insert(entry("te", "trailers"));
         table.insert(entry("te", "gzip"));
