@@ -61,7 +61,7 @@ fn every_recorded_first_flight_goes_the_same_way_however_it_is_cut() {
         }
         for cut in 1..flight.len() as u64 {
             assert_eq!(
-                through_mux(flight, Cuts::At(vec![cut])),
+                through_mux(flight, Cuts::At([cut].into())),
                 (route.clone(), arrived.clone()),
                 "cut at {cut}"
             );
@@ -78,7 +78,7 @@ const OPENING: u64 = 250;
 #[test]
 fn every_client_is_served_wherever_its_bytes_are_cut() {
     for client in KnownClient::find_all("grpc-go@*").expect("the family is known") {
-        for cut in (1..OPENING).map(|cut| Cuts::At(vec![cut])).chain([Cuts::EveryByte]) {
+        for cut in (1..OPENING).map(|cut| Cuts::At([cut].into())).chain([Cuts::EveryByte]) {
             let to_server = Path { cuts: cut.clone(), ..Path::default() };
             let network = Network { to_server, ..Network::default() };
             let server = "mux-to-tonic".parse().expect("it is a server");

@@ -182,7 +182,7 @@ impl Walk {
             }
         };
         if !kept.is_empty() {
-            self.steps.push(Step::Send(vec![Item::Raw(kept)]));
+            self.steps.push(Step::Send(Item::Raw(kept).into()));
         }
     }
 

@@ -124,11 +124,6 @@ impl Channel {
         self.state == State::Shutdown && self.connections.iter().all(Connection::is_over)
     }
 
-    /// Where each connection's bytes are cut.
-    pub(crate) fn cuts(&self) -> &[u64] {
-        &self.plan.behaviour.cuts
-    }
-
     /// How many connections there are; one more than before means that the caller has to dial it.
     pub(crate) fn connections(&self) -> usize {
         self.connections.len()

@@ -32,7 +32,8 @@ pub(crate) struct Connection {
     blocked: Blocked,
     /// Whether the current step has taken its time already.
     paused: bool,
-    wrote: bool,
+    /// How many bytes have been written.
+    written: u64,
     answers: Answers,
     encoder: Encoder,
     next_stream: StreamId,
@@ -136,7 +137,7 @@ impl Connection {
             step: 0,
             blocked: Blocked::No,
             paused: false,
-            wrote: false,
+            written: 0,
             answers,
             encoder: Encoder::new(),
             next_stream: first,

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
 use tokio::time::{Instant, Sleep};
 
-use crate::net::{Arrival, Cuts, Stream};
+use crate::net::{Arrival, Stream};
 
 use super::channel::Channel;
 use super::connection::Request;
@@ -32,7 +32,7 @@ pub(crate) async fn run(
             channel.advance(now);
             while sockets.len() < channel.connections() {
                 match dial() {
-                    Ok(stream) => sockets.push(Socket::open(stream, channel.cuts())),
+                    Ok(stream) => sockets.push(Socket::open(stream)),
                     Err(_refused) => {
                         sockets.push(Socket::closed());
                         channel.was_reset(sockets.len() - 1, now);
@@ -74,21 +74,18 @@ pub(crate) async fn run(
 /// The socket of one connection.
 struct Socket {
     stream: Option<Stream>,
-    /// What is left of a write that is cut, or that met a full window.
+    /// What is left of a write that met a full window.
     unsent: Bytes,
-    cuts: Cuts,
-    sent: u64,
     readable: bool,
 }
 
 impl Socket {
-    fn open(stream: Stream, cuts: &[u64]) -> Self {
-        let cuts = Cuts::At(cuts.to_vec());
-        Self { stream: Some(stream), unsent: Bytes::new(), cuts, sent: 0, readable: true }
+    fn open(stream: Stream) -> Self {
+        Self { stream: Some(stream), unsent: Bytes::new(), readable: true }
     }
 
     fn closed() -> Self {
-        Self { stream: None, unsent: Bytes::new(), cuts: Cuts::AsWritten, sent: 0, readable: false }
+        Self { stream: None, unsent: Bytes::new(), readable: false }
     }
 
     fn is_closed(&self) -> bool {
@@ -126,12 +123,8 @@ impl Socket {
                 return happened;
             };
             if !self.unsent.is_empty() {
-                let segment = self.cuts.first(self.sent, self.unsent.len());
-                match stream.poll_send(context, &self.unsent.slice(..segment)) {
-                    Poll::Ready(Ok(sent)) => {
-                        self.unsent.advance(sent);
-                        self.sent += sent as u64;
-                    }
+                match stream.poll_send(context, &self.unsent) {
+                    Poll::Ready(Ok(sent)) => self.unsent.advance(sent),
                     Poll::Ready(Err(_)) => {
                         self.unsent.clear();
                         // What had arrived before the reset is still read first.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes};
 
 use crate::script::{
-    Action, Behaviour, FieldList, HeaderList, Item, Phase, Reaction, Step, StreamReference, Trigger,
+    Action, Behaviour, FieldList, HeaderList, Item, Occasion, Phase, Step, StreamReference, Trigger,
 };
 use crate::wire::hpack::{Encoder, Policy};
 use crate::wire::{Frame, PREFACE, StreamId};
@@ -74,7 +74,7 @@ impl Plan {
 
     /// How many builds of the client there are that say different things.
     pub(crate) fn builds(&self) -> usize {
-        let texts = self.behaviour.reactions.iter().map(|reaction| match &reaction.action {
+        let texts = self.behaviour.reactions.values().map(|action| match action {
             Action::Fail(texts) => texts.len(),
             Action::Retry | Action::Ignore | Action::Later => 1,
         });
@@ -96,19 +96,19 @@ impl Plan {
 
     /// What the client does when `trigger` happens in `phase`: the line that says most about when it counts.
     pub(crate) fn reaction(&self, trigger: Trigger, phase: Phase, after_goaway: bool) -> Option<&Action> {
-        let rank = |reaction: &&Reaction| {
-            let phase_rank = match reaction.phase {
+        let rank = |occasion: &Occasion| {
+            let phase_rank = match occasion.phase {
                 Some(stated) if stated == phase => 2,
                 Some(Phase::Connecting) if phase == Phase::Writing => 1,
                 None => 0,
                 Some(_) => return None,
             };
-            let counts = !reaction.after_goaway || after_goaway;
-            counts.then_some((reaction.after_goaway, phase_rank))
+            let counts = !occasion.after_goaway || after_goaway;
+            counts.then_some((occasion.after_goaway, phase_rank))
         };
-        let of_trigger = self.behaviour.reactions.iter().filter(|reaction| reaction.trigger == trigger);
-        let best = of_trigger.filter_map(|reaction| rank(&reaction).map(|rank| (rank, reaction)));
-        best.max_by_key(|(rank, _)| *rank).map(|(_, reaction)| &reaction.action)
+        let of_trigger = self.behaviour.reactions.iter().filter(|(occasion, _)| occasion.trigger == trigger);
+        let best = of_trigger.filter_map(|(occasion, action)| rank(occasion).map(|rank| (rank, action)));
+        best.max_by_key(|(rank, _)| *rank).map(|(_, action)| action)
     }
 
     /// The bytes of one write. `call` is the stream of the call that is being made, `left` the time it has left.
@@ -178,7 +178,7 @@ impl Plan {
         let request: &[(&str, &str)] = match list {
             HeaderList::Block(bytes) => return bytes.clone(),
             HeaderList::Named(name) => {
-                let lines = self.lists.iter().find(|list| list.name == *name).map(|list| &list.lines);
+                let lines = self.lists.iter().find(|list| list.name == **name).map(|list| &list.lines);
                 for line in lines.into_iter().flatten() {
                     put(&line.name, &self.filled_in(&line.value, left), line.policy);
                 }

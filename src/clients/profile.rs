@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::script::{Behaviour, BehaviourParser, FieldList, Line, ScriptError, lines, parse_field_list};
+use crate::script::{
+    Behaviour, BehaviourParser, Block, FieldList, Line, ScriptError, blocks, parse_field_list,
+};
 
 use super::{ClientSpec, Version};
 
@@ -67,17 +69,14 @@ impl Profile {
 impl Family {
     /// Reads a family's file.
     pub(crate) fn parse(file: &str, source: &str) -> Result<Self, ScriptError> {
-        let mut lines = lines(file, source)?.into_iter().peekable();
         let mut family: Option<Self> = None;
-        while let Some(mut line) = lines.next() {
-            let mut body = Vec::new();
-            while let Some(inner) = lines.next_if(|next| next.indented) {
-                body.push(inner);
-            }
-            let keyword = line.expect_word("a word that begins a block")?;
+        for Block { keyword, mut line, body } in blocks(file, source)? {
             match (keyword.as_str(), &mut family) {
                 ("family", None) => family = Some(head(&mut line, body)?),
-                ("fields", Some(family)) => family.field_lists.push(parse_field_list(&mut line, body)?),
+                ("fields", Some(family)) => {
+                    let list = parse_field_list(&mut line, body, &family.field_lists)?;
+                    family.field_lists.push(list);
+                }
                 ("profile", Some(family)) => {
                     let profile = profile(family, &mut line, body)?;
                     family.profiles.push(profile);
@@ -180,7 +179,7 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
         }
         inner.finish()?;
     }
-    let mut parser = BehaviourParser::new(inherited);
+    let mut parser = BehaviourParser::new(inherited, &family.field_lists);
     for (keyword, mut inner) in own {
         if !parser.line(&keyword, &mut inner)? {
             return Err(inner.unexpected_block(&BehaviourParser::KEYWORDS));

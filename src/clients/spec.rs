@@ -145,6 +145,10 @@ impl FromStr for ClientSpec {
         let mut environment = BTreeMap::new();
         for part in parts {
             let (variable, value) = part.split_once('=').ok_or_else(|| bad("environment"))?;
+            // A client is one word wherever it is written.
+            if value.contains(|character: char| character.is_whitespace() || "\",".contains(character)) {
+                return Err(bad("environment"));
+            }
             environment.insert(word("environment", variable)?, value.to_owned());
         }
         Ok(Self { name: word("name", name)?, version: version.parse()?, mode, environment })
@@ -183,10 +187,10 @@ mod tests {
         assert!(matches!("grpc-go".parse::<ClientSpec>(), Err(ClientSpecError::NoVersion { .. })));
         assert!(matches!("grpc-go@x".parse::<ClientSpec>(), Err(ClientSpecError::BadVersion { .. })));
         assert!(matches!("@1".parse::<ClientSpec>(), Err(ClientSpecError::BadPart { part: "name", .. })));
-        assert!(matches!(
-            "a@1+B".parse::<ClientSpec>(),
-            Err(ClientSpecError::BadPart { part: "environment", .. })
-        ));
+        for text in ["a@1+B", "a@1+B=x y", "a@1+B=\"\""] {
+            let error = text.parse::<ClientSpec>();
+            assert!(matches!(error, Err(ClientSpecError::BadPart { part: "environment", .. })), "{text}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! part of the scenario, not of chance.
 
 use std::num::NonZeroUsize;
+use std::ops::Deref;
 
 /// How a direction of a link cuts what is written into segments. A reader gets at most one segment a read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,9 +16,14 @@ pub enum Cuts {
     EveryByte,
     /// At most so many bytes in a segment, counted from the start of each write.
     Segment(NonZeroUsize),
-    /// At these offsets of the direction's whole stream, in rising order, beside the ends of the writes.
-    At(Vec<u64>),
+    /// At these offsets of the direction's whole stream, beside the ends of the writes.
+    At(Offsets),
 }
+
+/// Where a stream is cut: how many bytes come before each cut. They rise, and none is 0, since before the first byte
+/// there is nothing to cut off.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offsets(Vec<u64>);
 
 impl Cuts {
     /// The length of the first segment of a write of `length` bytes (at least 1) that begins at `offset` of the
@@ -27,14 +33,41 @@ impl Cuts {
             Self::AsWritten => length,
             Self::EveryByte => 1,
             Self::Segment(most) => length.min(most.get()),
-            Self::At(offsets) => {
-                let next = offsets.partition_point(|&cut| cut <= offset);
-                match offsets.get(next) {
-                    Some(&cut) => length.min(usize::try_from(cut - offset).unwrap_or(usize::MAX)),
-                    None => length,
-                }
-            }
+            Self::At(offsets) => offsets.first(offset, length),
         }
+    }
+}
+
+impl Offsets {
+    /// The length of the first segment of `length` bytes that begin at `offset` of the stream.
+    pub(crate) fn first(&self, offset: u64, length: usize) -> usize {
+        let next = self.0.partition_point(|&cut| cut <= offset);
+        let room = self.0.get(next).map(|&cut| usize::try_from(cut - offset).unwrap_or(usize::MAX));
+        room.map_or(length, |room| room.min(length))
+    }
+}
+
+impl FromIterator<u64> for Offsets {
+    /// Takes offsets in any order, as often as they come, and leaves 0 out.
+    fn from_iter<I: IntoIterator<Item = u64>>(offsets: I) -> Self {
+        let mut offsets: Vec<u64> = offsets.into_iter().filter(|&offset| offset > 0).collect();
+        offsets.sort_unstable();
+        offsets.dedup();
+        Self(offsets)
+    }
+}
+
+impl<const COUNT: usize> From<[u64; COUNT]> for Offsets {
+    fn from(offsets: [u64; COUNT]) -> Self {
+        offsets.into_iter().collect()
+    }
+}
+
+impl Deref for Offsets {
+    type Target = [u64];
+
+    fn deref(&self) -> &[u64] {
+        &self.0
     }
 }
 
@@ -64,7 +97,7 @@ mod tests {
 
     #[test]
     fn explicit_offsets_count_over_all_writes() {
-        assert_eq!(segments(&Cuts::At(vec![1, 9, 24, 30]), &[24, 9]), [1, 8, 15, 6, 3]);
+        assert_eq!(segments(&Cuts::At(Offsets::from([24, 9, 0, 1, 9, 30])), &[24, 9]), [1, 8, 15, 6, 3]);
     }
 
     #[test]

@@ -383,7 +383,7 @@ mod tests {
 
     #[test]
     fn cuts_made_by_the_network_are_told_to_the_observer() {
-        let mut link = Link::new(&Network::cut(Cuts::At(vec![2, 3])));
+        let mut link = Link::new(&Network::cut(Cuts::At([2, 3].into())));
         let mut lengths = Vec::new();
         let bytes = Bytes::from_static(b"12345");
         assert_eq!(link.write(Side::Client, START, &bytes, |part| lengths.push(part.len())), Ok(5));

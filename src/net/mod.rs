@@ -15,7 +15,7 @@ mod listener;
 mod network;
 mod stream;
 
-pub use cuts::Cuts;
+pub use cuts::{Cuts, Offsets};
 pub use link::{Arrival, Closed, Ending, Link, Side};
 pub(crate) use listener::listen_observed;
 pub use listener::{Dialer, Incoming, listen};

@@ -1,12 +1,14 @@
 //! A script as data. No text, no clock and no bytes on a wire: what a client does, in which order, and what it says.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::bytes::Bytes;
 
-use super::{AfterFailure, AfterLoss, Reaction, WaitFrom};
+use super::{Action, AfterFailure, AfterLoss, Occasion, OneOrMore, WaitFrom};
 use crate::clients::ClientSpec;
-use crate::net::Network;
+use crate::net::{Network, Offsets};
 use crate::outcome::WaitingFor;
 use crate::servers::ServerName;
 use crate::wire::hpack::Policy;
@@ -15,7 +17,7 @@ use crate::wire::{ErrorCode, Increment, Priority, RawFrame, Setting, StreamId};
 /// A scenario as it is written down: who connects to what over which network, and what should come of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
-    /// Header lists that steps refer to by name.
+    /// Header lists that steps refer to by name. No two have the same.
     pub field_lists: Vec<FieldList>,
     /// The clients, which all connect to the same listener at the same time.
     pub clients: Vec<Client>,
@@ -49,7 +51,7 @@ pub enum Who {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behaviour {
     /// Offsets at which the client's own stream is cut, beside the ends of its writes.
-    pub cuts: Vec<u64>,
+    pub cuts: Offsets,
     /// Whether it answers SETTINGS and PING by itself.
     pub acknowledges: bool,
     /// The largest payload that it reads as a frame (RFC 9113, section 4.2), in bytes.
@@ -63,7 +65,7 @@ pub struct Behaviour {
     /// What is done for each call, for a client that makes calls.
     pub calls: Option<Calls>,
     /// What it does when things happen out of turn.
-    pub reactions: Vec<Reaction>,
+    pub reactions: BTreeMap<Occasion, Action>,
     /// What its user reads when a call can't wait for a connection; `{cause}` is why the last one failed.
     pub fail_fast: Option<String>,
     /// What the channel does when an established connection is lost.
@@ -77,14 +79,14 @@ pub struct Behaviour {
 impl Default for Behaviour {
     fn default() -> Self {
         Self {
-            cuts: Vec::new(),
+            cuts: Offsets::default(),
             acknowledges: true,
             frame_limit: 16_384,
             settings_within: None,
             first_stream: StreamId::new(1).unwrap_or_default(),
             connect: Vec::new(),
             calls: None,
-            reactions: Vec::new(),
+            reactions: BTreeMap::new(),
             fail_fast: None,
             after_loss: AfterLoss::Connect,
             after_early_loss: None,
@@ -106,7 +108,7 @@ pub struct Calls {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// One write.
-    Send(Vec<Item>),
+    Send(OneOrMore<Item>),
     /// Waits for something from the server.
     Await {
         /// What.
@@ -215,7 +217,7 @@ pub enum HeaderList {
     /// A GET of this path.
     Get(String),
     /// A list defined in the same file.
-    Named(String),
+    Named(Arc<str>),
     /// A block as it is on the wire.
     Block(Bytes),
 }

@@ -71,7 +71,10 @@ impl Complaint {
     /// A word that is none of those that can stand there.
     pub(crate) fn unknown(what: &str, word: &str, known: &[&str]) -> Self {
         let nearest = crate::nearest::word(word, known.iter().copied());
-        Self::new(format!("there is no {what} `{word}`"))
-            .help(format!("the nearest is `{nearest}`; there are {}", known.join(", ")))
+        let complaint = Self::new(format!("there is no {what} `{word}`"));
+        match known {
+            [only] => complaint.help(format!("there is only `{only}`")),
+            known => complaint.help(format!("the nearest is `{nearest}`; there are {}", known.join(", "))),
+        }
     }
 }

@@ -15,7 +15,7 @@
 //!   < WHAT within 20s else "TEXT"
 //!   wait 5ms | half-close | close | reset | silent
 //! server cmux-header
-//! network                  latency 5ms | to-server LINE | to-client LINE
+//! network                  latency 5ms | unread lost | to-server LINE | to-client LINE
 //! expect stalled client waiting for settings at 20s
 //! ```
 //!
@@ -24,9 +24,10 @@
 //! has `on` lines for what it does when things happen out of turn. Profiles are written so.
 
 mod ast;
-mod bytes;
+pub mod bytes;
 mod error;
 mod lexer;
+mod one_or_more;
 mod parser;
 mod printer;
 mod reaction;
@@ -36,6 +37,7 @@ pub use ast::{
     Script, Step, StreamReference, Who,
 };
 pub use error::ScriptError;
-pub(crate) use lexer::{Line, lines};
-pub(crate) use parser::{BehaviourParser, parse_field_list};
-pub use reaction::{Action, AfterFailure, AfterLoss, Phase, Reaction, Trigger, WaitFrom};
+pub(crate) use lexer::Line;
+pub use one_or_more::OneOrMore;
+pub(crate) use parser::{BehaviourParser, Block, blocks, parse_field_list};
+pub use reaction::{Action, AfterFailure, AfterLoss, Occasion, Phase, Trigger, WaitFrom};

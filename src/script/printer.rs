@@ -3,22 +3,22 @@
 use std::fmt::{self, Display, Formatter, Write};
 use std::time::Duration;
 
-use crate::net::{Cuts, Fault, Network, Path};
+use crate::net::{Cuts, Fault, Network, Offsets, Path, Unread};
 use crate::wire::Priority;
 use crate::wire::hpack::Policy;
 
 use super::parser::policy_words;
 use super::{
     Action, AfterFailure, AfterLoss, Awaited, Behaviour, Client, Expectation, ExpectedOutcome, HeaderList,
-    Item, Script, Step, StreamReference, WaitFrom, Who,
+    Item, Occasion, Script, Step, StreamReference, WaitFrom, Who,
 };
 
 impl Display for Script {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         for list in &self.field_lists {
-            writeln!(formatter, "fields {}", list.name)?;
+            writeln!(formatter, "fields {}", Word(&list.name))?;
             for line in &list.lines {
-                write!(formatter, "  {} {}", line.name, Quoted(line.value.as_bytes()))?;
+                write!(formatter, "  {} {}", Word(&line.name), Quoted(line.value.as_bytes()))?;
                 writeln!(formatter, "{}", policy_words(line.policy, Policy::GO))?;
             }
         }
@@ -43,7 +43,7 @@ impl Display for Behaviour {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         let default = Self::default();
         if !self.cuts.is_empty() {
-            writeln!(formatter, "  cut{}", Offsets(&self.cuts))?;
+            writeln!(formatter, "  cut{}", Listed(&self.cuts))?;
         }
         if !self.acknowledges {
             writeln!(formatter, "  no acks")?;
@@ -77,28 +77,32 @@ impl Display for Behaviour {
         if self.after_failure != default.after_failure {
             writeln!(formatter, "  after failure {}", AfterLoss::Wait(wait, from))?;
         }
-        for reaction in &self.reactions {
-            write!(formatter, "  on {}", reaction.trigger.word())?;
-            if let Some(phase) = reaction.phase {
-                write!(formatter, " {}", phase.word())?;
-            }
-            if reaction.after_goaway {
-                formatter.write_str(" after goaway")?;
-            }
-            match &reaction.action {
-                Action::Fail(texts) => {
-                    for (index, text) in texts.iter().enumerate() {
-                        let word = if index == 0 { "fail" } else { "or" };
-                        write!(formatter, " {word} {}", Quoted(text.as_bytes()))?;
-                    }
-                    writeln!(formatter)?;
-                }
-                Action::Retry => writeln!(formatter, " retry")?,
-                Action::Ignore => writeln!(formatter, " ignore")?,
-                Action::Later => writeln!(formatter, " later")?,
-            }
+        let mut reactions = self.reactions.iter();
+        reactions.try_for_each(|(occasion, action)| writeln!(formatter, "  on {occasion} {action}"))
+    }
+}
+
+impl Display for Occasion {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.trigger.word())?;
+        if let Some(phase) = self.phase {
+            write!(formatter, " {}", phase.word())?;
         }
-        Ok(())
+        formatter.write_str(if self.after_goaway { " after goaway" } else { "" })
+    }
+}
+
+impl Display for Action {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fail(texts) => texts.iter().enumerate().try_for_each(|(index, text)| {
+                let word = if index == 0 { "fail" } else { " or" };
+                write!(formatter, "{word} {}", Quoted(text.as_bytes()))
+            }),
+            Self::Retry => formatter.write_str("retry"),
+            Self::Ignore => formatter.write_str("ignore"),
+            Self::Later => formatter.write_str("later"),
+        }
     }
 }
 
@@ -197,7 +201,7 @@ impl Display for HeaderList {
         match self {
             Self::Grpc(path) => write!(formatter, "grpc {}", Word(path)),
             Self::Get(path) => write!(formatter, "get {}", Word(path)),
-            Self::Named(name) => write!(formatter, "fields {name}"),
+            Self::Named(name) => write!(formatter, "fields {}", Word(name)),
             Self::Block(block) => write!(formatter, "block{}", Hexadecimal(block)),
         }
     }
@@ -229,7 +233,7 @@ impl Display for Expectation {
         }
         match &self.outcome {
             ExpectedOutcome::Served(None) => formatter.write_str(" served")?,
-            ExpectedOutcome::Served(Some(route)) => write!(formatter, " served by {route}")?,
+            ExpectedOutcome::Served(Some(route)) => write!(formatter, " served by {}", Word(route))?,
             ExpectedOutcome::Refused => formatter.write_str(" refused")?,
             ExpectedOutcome::Misrouted => formatter.write_str(" misrouted")?,
             ExpectedOutcome::Unsupported => formatter.write_str(" unsupported")?,
@@ -251,6 +255,10 @@ fn network(formatter: &mut Formatter<'_>, network: &Network) -> fmt::Result {
         return Ok(());
     }
     writeln!(formatter, "network")?;
+    match network.unread {
+        Unread::Kept => {}
+        Unread::Lost => writeln!(formatter, "  unread lost")?,
+    }
     path(formatter, "to-server", &network.to_server)?;
     path(formatter, "to-client", &network.to_client)
 }
@@ -264,7 +272,7 @@ fn path(formatter: &mut Formatter<'_>, side: &str, path: &Path) -> fmt::Result {
         Cuts::AsWritten => {}
         Cuts::EveryByte => writeln!(formatter, "  {side} cut every-byte")?,
         Cuts::Segment(most) => writeln!(formatter, "  {side} cut segment {most}")?,
-        Cuts::At(offsets) => writeln!(formatter, "  {side} cut{}", Offsets(offsets))?,
+        Cuts::At(offsets) => writeln!(formatter, "  {side} cut{}", Listed(offsets))?,
     }
     if path.window != default.window {
         writeln!(formatter, "  {side} window {}", path.window)?;
@@ -312,9 +320,9 @@ impl Display for AfterLoss {
     }
 }
 
-struct Offsets<'a>(&'a [u64]);
+struct Listed<'a>(&'a Offsets);
 
-impl Display for Offsets<'_> {
+impl Display for Listed<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|offset| write!(formatter, " {offset}"))
     }
@@ -361,7 +369,9 @@ struct Word<'a>(&'a str);
 
 impl Display for Word<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let plain = |character: char| !(character.is_whitespace() || "\",#".contains(character));
+        let plain = |character: char| {
+            !(character.is_whitespace() || character.is_control() || "\",#".contains(character))
+        };
         if !self.0.is_empty() && self.0.chars().all(plain) {
             formatter.write_str(self.0)
         } else {

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-/// What a client does when something happens out of turn.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reaction {
+use super::OneOrMore;
+
+/// Something that happens out of turn, and when it counts. A client does one thing on each occasion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Occasion {
     /// What happens.
     pub trigger: Trigger,
     /// When it counts; always, if nothing is said.
     pub phase: Option<Phase>,
     /// Whether it counts only on a connection that got a GOAWAY.
     pub after_goaway: bool,
-    /// What the client does.
-    pub action: Action,
 }
 
 /// Something that happens out of turn.
@@ -61,7 +61,7 @@ pub enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// The connection fails, or the call. Several texts are those of several builds of the client.
-    Fail(Vec<String>),
+    Fail(OneOrMore<String>),
     /// The call goes to a new connection, and its user sees nothing.
     Retry,
     /// Nothing.
@@ -102,7 +102,7 @@ pub enum WaitFrom {
 }
 
 impl Trigger {
-    /// All of them, in the order in which scripts are printed.
+    /// All of them, for parsers.
     pub(crate) const ALL: [Self; 12] = [
         Self::End,
         Self::Reset,

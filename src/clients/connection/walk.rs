@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::clients::answers::Protocol;
 use crate::clients::plan::{Plan, encode_frame};
 use crate::script::{Awaited, Step, StreamReference};
@@ -100,13 +102,12 @@ impl Connection {
         match step {
             Step::Send(_)
                 if self.stage == Stage::Connecting
-                    && self.wrote
+                    && self.written > 0
                     && self.pause(self.pace.between_writes, now) => {}
             Step::Send(items) => {
                 let left = self.call_deadline.map_or(self.plan.work.deadline, |at| at.saturating_sub(now));
                 let bytes = self.plan.encode(items, self.stream, left, &mut self.encoder);
-                self.wrote = true;
-                self.requests.push_back(Request::Write(bytes));
+                self.write(bytes);
                 self.pass();
             }
             Step::Await { what, .. } => self.blocked = Blocked::Awaiting { what: *what, since: now },
@@ -162,7 +163,53 @@ impl Connection {
         if self.plan.protocol == Protocol::Http2 {
             let mut out = Vec::with_capacity(17);
             encode_frame(frame, &mut out);
-            self.requests.push_back(Request::Write(out.into()));
+            self.write(out.into());
         }
+    }
+
+    /// One write, or where the script cuts it several: every write leaves as a segment of its own.
+    fn write(&mut self, mut bytes: Bytes) {
+        while !bytes.is_empty() {
+            let first = self.plan.behaviour.cuts.first(self.written, bytes.len());
+            self.written += first as u64;
+            self.requests.push_back(Request::Write(bytes.split_to(first)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::sync::Arc;
+
+    use crate::clients::Work;
+    use crate::clients::connection::Pace;
+    use crate::clients::plan::Plan;
+    use crate::script::{Script, Who};
+
+    use super::*;
+
+    fn writes(text: &str) -> Vec<usize> {
+        let script = Script::parse("t", text).expect("it is well formed");
+        let Who::Scripted(behaviour) = &script.clients[0].who else { panic!("it is written out") };
+        let behaviour = Cow::Owned(behaviour.as_ref().clone());
+        let plan = Plan::new(behaviour, Cow::Borrowed(&[]), "", "a", Work::default());
+        let mut connection = Connection::new(Arc::new(plan), Pace::default(), Duration::ZERO);
+        connection.advance(Duration::ZERO);
+        let requests = std::iter::from_fn(|| connection.next_request());
+        let lengths = requests.filter_map(|request| match request {
+            Request::Write(bytes) => Some(bytes.len()),
+            _ => None,
+        });
+        lengths.collect()
+    }
+
+    #[test]
+    fn a_script_cuts_its_clients_stream_across_writes() {
+        assert_eq!(writes("client \"c\"\n  > preface\n  > settings\n  silent\n"), [24, 9]);
+        assert_eq!(
+            writes("client \"c\"\n  cut 1 9 30\n  > preface\n  > settings\n  silent\n"),
+            [1, 8, 15, 6, 3]
+        );
     }
 }

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use crate::script::error::Complaint;
 use crate::script::{
-    Action, AfterFailure, AfterLoss, Awaited, Behaviour, Calls, HeaderList, Item, Line, Phase, Reaction,
+    Action, AfterFailure, AfterLoss, Awaited, Behaviour, FieldList, Line, Occasion, OneOrMore, Phase,
     ScriptError, Step, Trigger, WaitFrom,
 };
 
 use super::{item, value};
 
 /// Reads the lines of one client.
-pub(crate) struct BehaviourParser {
+pub(crate) struct BehaviourParser<'a> {
     behaviour: Behaviour,
+    /// The header lists that its steps may refer to.
+    lists: &'a [FieldList],
     section: Section,
     /// Sections that still hold what was inherited, and are emptied by their first own step.
     inherited: [bool; 3],
@@ -26,7 +28,7 @@ enum Section {
     Finally,
 }
 
-impl BehaviourParser {
+impl<'a> BehaviourParser<'a> {
     pub(crate) const KEYWORDS: [&'static str; 18] = [
         ">",
         "<",
@@ -49,15 +51,15 @@ impl BehaviourParser {
     ];
 
     /// Starts from what is inherited.
-    pub(crate) fn new(inherited: Behaviour) -> Self {
-        Self { behaviour: inherited, section: Section::Connect, inherited: [true; 3] }
+    pub(crate) fn new(inherited: Behaviour, lists: &'a [FieldList]) -> Self {
+        Self { behaviour: inherited, lists, section: Section::Connect, inherited: [true; 3] }
     }
 
     /// Reads one line after its first word; `false` if no line begins with that word.
     pub(crate) fn line(&mut self, keyword: &str, line: &mut Line<'_>) -> Result<bool, ScriptError> {
         match keyword {
             ">" => {
-                let items = item::items(line)?;
+                let items = item::items(line, self.lists)?;
                 self.step(Step::Send(items));
                 return Ok(true);
             }
@@ -135,20 +137,12 @@ impl BehaviourParser {
 
     /// `on TRIGGER PHASE ..`, or `on TRIGGER PHASE as connecting` to drop an inherited line for that phase.
     fn on(&mut self, line: &mut Line<'_>) -> Result<(), ScriptError> {
-        let (trigger, phase, after_goaway) = occasion(line)?;
-        let reactions = &mut self.behaviour.reactions;
-        let same = |other: &Reaction| {
-            (other.trigger, other.phase, other.after_goaway) == (trigger, phase, after_goaway)
-        };
+        let occasion = occasion(line)?;
         if line.take("as") {
             line.keyword(Phase::Connecting.word())?;
-            reactions.retain(|other| !same(other));
-            return Ok(());
-        }
-        let reaction = Reaction { trigger, phase, after_goaway, action: action(line)? };
-        match reactions.iter_mut().find(|other| same(other)) {
-            Some(inherited) => *inherited = reaction,
-            None => reactions.push(reaction),
+            self.behaviour.reactions.remove(&occasion);
+        } else {
+            self.behaviour.reactions.insert(occasion, action(line)?);
         }
         Ok(())
     }
@@ -202,22 +196,6 @@ impl Behaviour {
         };
         self.connect.iter().any(awaits)
     }
-
-    /// The header lists that its steps refer to by name.
-    pub(crate) fn named_lists(&self) -> impl Iterator<Item = &str> {
-        let calls = self.calls.iter().flat_map(|Calls { steps, finally }| steps.iter().chain(finally));
-        self.connect
-            .iter()
-            .chain(calls)
-            .flat_map(|step| match step {
-                Step::Send(items) => items.as_slice(),
-                _ => &[],
-            })
-            .filter_map(|item| match item {
-                Item::Headers { list: HeaderList::Named(name), .. } => Some(name.as_str()),
-                _ => None,
-            })
-    }
 }
 
 fn awaiting(line: &mut Line<'_>) -> Result<Step, ScriptError> {
@@ -260,7 +238,7 @@ fn awaiting(line: &mut Line<'_>) -> Result<Step, ScriptError> {
     Ok(Step::Await { what, within, otherwise })
 }
 
-fn occasion(line: &mut Line<'_>) -> Result<(Trigger, Option<Phase>, bool), ScriptError> {
+fn occasion(line: &mut Line<'_>) -> Result<Occasion, ScriptError> {
     let word = line.expect_word("what happens")?;
     let trigger = Trigger::ALL.into_iter().find(|trigger| trigger.word() == word).ok_or_else(|| {
         line.complain_last(Complaint::unknown("event", &word, &Trigger::ALL.map(Trigger::word)))
@@ -270,14 +248,14 @@ fn occasion(line: &mut Line<'_>) -> Result<(Trigger, Option<Phase>, bool), Scrip
     if after_goaway {
         line.keyword("goaway")?;
     }
-    Ok((trigger, phase, after_goaway))
+    Ok(Occasion { trigger, phase, after_goaway })
 }
 
 fn action(line: &mut Line<'_>) -> Result<Action, ScriptError> {
     let word = line.expect_word("what the client then does")?;
     match word.as_str() {
         "fail" => {
-            let mut texts = vec![line.quoted("what the user reads")?];
+            let mut texts = OneOrMore::from(line.quoted("what the user reads")?);
             while line.take("or") {
                 texts.push(line.quoted("what the user of another build reads")?);
             }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::script::error::Complaint;
-use crate::script::{HeaderList, Item, Line, ScriptError, StreamReference};
+use crate::script::{FieldList, HeaderList, Item, Line, OneOrMore, ScriptError, StreamReference};
 use crate::wire::{
     ErrorCode, FrameKind, Increment, Payload, Priority, RawFrame, Setting, SettingId, StreamId,
 };
@@ -26,10 +26,11 @@ const ITEMS: [&str; 13] = [
     "settings ack",
 ];
 
-pub(super) fn items(line: &mut Line<'_>) -> Result<Vec<Item>, ScriptError> {
-    let mut items = vec![item(line)?];
+/// The rest of a `>` line; `lists` are the header lists that it may refer to.
+pub(super) fn items(line: &mut Line<'_>, lists: &[FieldList]) -> Result<OneOrMore<Item>, ScriptError> {
+    let mut items = OneOrMore::from(item(line, lists)?);
     while line.comma() {
-        items.push(item(line)?);
+        items.push(item(line, lists)?);
     }
     line.finish()?;
     Ok(items)
@@ -43,13 +44,15 @@ pub(super) fn stream(line: &mut Line<'_>) -> Result<StreamReference, ScriptError
     stream_number(line).map(StreamReference::Number)
 }
 
-fn item(line: &mut Line<'_>) -> Result<Item, ScriptError> {
+fn item(line: &mut Line<'_>, lists: &[FieldList]) -> Result<Item, ScriptError> {
     let keyword = line.expect_word("something to write")?;
     Ok(match keyword.as_str() {
         "preface" => Item::Preface,
         "settings" if line.take("ack") => Item::SettingsAck,
         "settings" => Item::Settings(settings(line)?),
-        "headers" => Item::Headers { stream: stream(line)?, end: line.take("end"), list: header_list(line)? },
+        "headers" => {
+            Item::Headers { stream: stream(line)?, end: line.take("end"), list: header_list(line, lists)? }
+        }
         "data" => {
             Item::Data { stream: stream(line)?, end: line.take("end"), bytes: value::hexadecimal(line)? }
         }
@@ -92,12 +95,22 @@ fn settings(line: &mut Line<'_>) -> Result<Vec<Setting>, ScriptError> {
     Ok(settings)
 }
 
-fn header_list(line: &mut Line<'_>) -> Result<HeaderList, ScriptError> {
+fn header_list(line: &mut Line<'_>, lists: &[FieldList]) -> Result<HeaderList, ScriptError> {
     let keyword = line.expect_word("what the headers are")?;
     Ok(match keyword.as_str() {
         "grpc" => HeaderList::Grpc(value::word_or_text(line, "a path")?),
         "get" => HeaderList::Get(value::word_or_text(line, "a path")?),
-        "fields" => HeaderList::Named(line.expect_word("the name of a header list")?),
+        "fields" => {
+            let name = value::word_or_text(line, "the name of a header list")?;
+            let known: Vec<&str> = lists.iter().map(|list| list.name.as_str()).collect();
+            if !known.contains(&name.as_str()) {
+                return Err(line.complain_last(match known.as_slice() {
+                    [] => Complaint::new(format!("there is no block `fields {name}` in this file")),
+                    known => Complaint::unknown("header list", &name, known),
+                }));
+            }
+            HeaderList::Named(name.into())
+        }
         "block" => HeaderList::Block(value::hexadecimal(line)?),
         other => {
             let known = ["grpc", "get", "fields", "block"];

@@ -5,14 +5,14 @@ mod item;
 mod value;
 
 use crate::clients::ClientSpec;
-use crate::net::{Cuts, Fault, Path};
+use crate::net::{Cuts, Fault, Path, Unread};
 use crate::outcome::WaitingFor;
 use crate::wire::hpack::Policy;
 
 use super::error::Complaint;
+use super::lexer::lines;
 use super::{
     Behaviour, Client, Expectation, ExpectedOutcome, FieldLine, FieldList, Line, Script, ScriptError, Who,
-    lines,
 };
 
 pub(crate) use behaviour::BehaviourParser;
@@ -27,19 +27,23 @@ impl Script {
     ///
     /// The first thing that can't be read, with its place and the nearest thing that can.
     pub fn parse(file: &str, source: &str) -> Result<Self, ScriptError> {
-        let mut lines = lines(file, source)?.into_iter().peekable();
         let mut script = Self::default();
-        while let Some(mut line) = lines.next() {
-            if line.indented {
-                return Err(line.complain(Complaint::new("nothing above this line can hold it")));
+        let mut others = Vec::new();
+        // Steps refer to lists above them and below.
+        for mut block in blocks(file, source)? {
+            if block.keyword == "fields" {
+                let list = parse_field_list(&mut block.line, block.body, &script.field_lists)?;
+                script.field_lists.push(list);
+            } else {
+                others.push(block);
             }
-            let mut body = Vec::new();
-            while let Some(inner) = lines.next_if(|next| next.indented) {
-                body.push(inner);
-            }
-            let keyword = line.expect_word("a word that begins a block")?;
+        }
+        for Block { keyword, mut line, body } in others {
             match keyword.as_str() {
-                "client" => script.clients.push(client(&mut line, body)?),
+                "client" => {
+                    let client = client(&mut line, body, &script.field_lists)?;
+                    script.clients.push(client);
+                }
                 "server" => {
                     script.server = Some(line.parsed("a server's name")?);
                     line.finish()?;
@@ -55,34 +59,62 @@ impl Script {
                     script.expectations.push(expectation(&mut line)?);
                     nothing_inside(&body)?;
                 }
-                "fields" => script.field_lists.push(parse_field_list(&mut line, body)?),
                 other => {
                     return Err(line.complain_last(Complaint::unknown("block", other, &BLOCKS)));
                 }
             }
         }
-        for client in &script.clients {
-            check_names(&script, client, file, source)?;
-        }
         Ok(script)
     }
 }
 
-/// Reads the rest of a line `fields NAME POLICY..` and its indented lines.
-pub(crate) fn parse_field_list(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<FieldList, ScriptError> {
-    let name = line.expect_word("the name of the list")?;
+/// A line that is not indented, with the indented lines below it.
+pub(crate) struct Block<'a> {
+    pub(crate) keyword: String,
+    pub(crate) line: Line<'a>,
+    pub(crate) body: Vec<Line<'a>>,
+}
+
+/// The blocks of a file.
+pub(crate) fn blocks<'a>(file: &'a str, source: &'a str) -> Result<Vec<Block<'a>>, ScriptError> {
+    let mut lines = lines(file, source)?.into_iter().peekable();
+    let mut blocks = Vec::new();
+    while let Some(mut line) = lines.next() {
+        if line.indented {
+            return Err(line.complain(Complaint::new("nothing above this line can hold it")));
+        }
+        let keyword = line.expect_word("a word that begins a block")?;
+        let body = std::iter::from_fn(|| lines.next_if(|next| next.indented)).collect();
+        blocks.push(Block { keyword, line, body });
+    }
+    Ok(blocks)
+}
+
+/// Reads the rest of a line `fields NAME POLICY..` and its indented lines; `above` are the lists before it.
+pub(crate) fn parse_field_list(
+    line: &mut Line<'_>,
+    body: Vec<Line<'_>>,
+    above: &[FieldList],
+) -> Result<FieldList, ScriptError> {
+    let name = value::word_or_text(line, "the name of the list")?;
+    if above.iter().any(|list| list.name == name) {
+        let complaint = Complaint::new(format!("there is a block `fields {name}` further up"));
+        return Err(line.complain_last(complaint.help("steps could refer to one of the two only")));
+    }
     let policy = value::policy(line, Policy::GO)?;
+    line.finish()?;
     let mut fields = Vec::new();
     for mut inner in body {
-        let name = inner.expect_word("a field's name")?;
+        let name = value::word_or_text(&mut inner, "a field's name")?;
         let value = value::word_or_text(&mut inner, "the field's value")?;
         let policy = value::policy(&mut inner, policy)?;
+        inner.finish()?;
         fields.push(FieldLine { name, value, policy });
     }
     Ok(FieldList { name, lines: fields })
 }
 
-fn client(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Client, ScriptError> {
+fn client(line: &mut Line<'_>, body: Vec<Line<'_>>, lists: &[FieldList]) -> Result<Client, ScriptError> {
     let label = if line.at_text() { Some(line.quoted("a name")?) } else { None };
     if line.peek().is_some() {
         let spec: ClientSpec = line.parsed("a client")?;
@@ -96,7 +128,7 @@ fn client(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Client, ScriptErro
             line.complain(Complaint::new("a name in quotes, or a client of the catalogue, is missing here"))
         );
     };
-    let mut parser = BehaviourParser::new(Behaviour::default());
+    let mut parser = BehaviourParser::new(Behaviour::default(), lists);
     for mut inner in body {
         let keyword = inner.expect_word("a step")?;
         if !parser.line(&keyword, &mut inner)? {
@@ -114,6 +146,10 @@ fn network(script: &mut Script, line: &mut Line<'_>) -> Result<(), ScriptError> 
     let to_server = line.take("to-server");
     let to_client = !to_server && line.take("to-client");
     let network = &mut script.network;
+    if !to_server && !to_client && line.take("unread") {
+        network.unread = unread(line)?;
+        return line.finish();
+    }
     let mut read = Path::default();
     let keyword = line.expect_word("what the network does")?;
     let change: fn(&mut Path, &Path) = match keyword.as_str() {
@@ -145,7 +181,7 @@ fn network(script: &mut Script, line: &mut Line<'_>) -> Result<(), ScriptError> 
             |path, read| path.fault = read.fault
         }
         other => {
-            let known = ["latency", "cut", "window", "stalled", "black-hole", "reset", "end"];
+            let known = ["latency", "cut", "window", "stalled", "black-hole", "reset", "end", "unread"];
             return Err(line.complain_last(Complaint::unknown("network line", other, &known)));
         }
     };
@@ -156,6 +192,15 @@ fn network(script: &mut Script, line: &mut Line<'_>) -> Result<(), ScriptError> 
         change(&mut network.to_client, &read);
     }
     line.finish()
+}
+
+fn unread(line: &mut Line<'_>) -> Result<Unread, ScriptError> {
+    let word = line.expect_word("what becomes of unread bytes when a reset comes")?;
+    match word.as_str() {
+        "kept" => Ok(Unread::Kept),
+        "lost" => Ok(Unread::Lost),
+        other => Err(line.complain_last(Complaint::unknown("fate", other, &["kept", "lost"]))),
+    }
 }
 
 fn cuts(line: &mut Line<'_>) -> Result<Cuts, ScriptError> {
@@ -175,7 +220,7 @@ fn expectation(line: &mut Line<'_>) -> Result<Expectation, ScriptError> {
     let keyword = line.expect_word("an outcome")?;
     let outcome = match keyword.as_str() {
         "served" => {
-            let route = if line.take("by") { Some(line.expect_word("a route")?) } else { None };
+            let route = if line.take("by") { Some(value::word_or_text(line, "a route")?) } else { None };
             ExpectedOutcome::Served(route)
         }
         "refused" => ExpectedOutcome::Refused,
@@ -217,19 +262,4 @@ fn nothing_inside(body: &[Line<'_>]) -> Result<(), ScriptError> {
         Some(inner) => Err(inner.complain(Complaint::new("nothing above this line can hold it"))),
         None => Ok(()),
     }
-}
-
-/// A header list that a step names must be in the file.
-fn check_names(script: &Script, client: &Client, file: &str, source: &str) -> Result<(), ScriptError> {
-    let Who::Scripted(behaviour) = &client.who else {
-        return Ok(());
-    };
-    for name in behaviour.named_lists() {
-        if !script.field_lists.iter().any(|list| list.name == name) {
-            let start = source.find(&format!("fields {name}")).unwrap_or(0);
-            let complaint = Complaint::new(format!("there is no block `fields {name}` in this file"));
-            return Err(ScriptError::new(file, source, start..start + 7 + name.len(), complaint));
-        }
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::net::Offsets;
 use crate::script::error::Complaint;
 use crate::script::{Line, ScriptError};
 use crate::wire::hpack::{Huffman, Indexing, NameSource, Policy, StaticEntry};
@@ -37,16 +38,22 @@ pub(super) fn parse_number(word: &str) -> Option<u32> {
     }
 }
 
-pub(super) fn offsets(line: &mut Line<'_>) -> Result<Vec<u64>, ScriptError> {
+pub(super) fn offsets(line: &mut Line<'_>) -> Result<Offsets, ScriptError> {
     let mut offsets = Vec::new();
+    let mut last = 0;
     while line.peek().is_some() {
         let offset = line.parsed("an offset")?;
-        if offsets.last().is_some_and(|&last| last >= offset) {
-            return Err(line.complain_last(Complaint::new("offsets must rise")));
+        if offset <= last {
+            let complaint = match offset {
+                0 => "before the first byte there is nothing to cut off: offsets begin with 1",
+                _ => "offsets must rise",
+            };
+            return Err(line.complain_last(Complaint::new(complaint)));
         }
+        last = offset;
         offsets.push(offset);
     }
-    Ok(offsets)
+    Ok(offsets.into_iter().collect())
 }
 
 pub(super) fn word_or_text(line: &mut Line<'_>, what: &str) -> Result<String, ScriptError> {

@@ -1,0 +1,125 @@
+//! A script as bytes, in which every byte string is some script.
+//!
+//! That is what a fuzzer needs: it changes bytes blindly, and should meet another script and not an error. So
+//! [`Script::from_bytes`] never fails, and small changes of the bytes are small changes of the script:
+//!
+//! - what there is a choice of is told by a byte, modulo the number of choices, the commonest first;
+//! - a list has no length: each element begins with its choice, counted from 1, and 0 ends the list. Taking bytes out or
+//!   putting some in adds or removes elements and leaves the others alone;
+//! - behind the end there are zeros, which end every list; a text or payload has as many bytes as are left;
+//! - numbers up to 247 are one byte; a greater byte says how many follow, the highest first;
+//! - what is rarely said of a client or a network is a list of what differs from the default;
+//! - a header list is referred to by its place among those of the script, so a reference never leads nowhere.
+//!
+//! [`Script::to_bytes`] is its inverse for every script that has a text. Each type's form is declared once, and both
+//! directions are made of the declaration: a variant or field that it lacks does not compile.
+//!
+//! Left out are versions of the form. When it changes, seeds are made anew from their texts.
+
+mod behaviour;
+mod declare;
+mod parts;
+mod primitive;
+mod step;
+
+use std::collections::BTreeSet;
+
+use super::{FieldList, Script};
+
+pub(crate) use declare::{ByteForm, Listed};
+pub(crate) use primitive::{Reader, Writer};
+
+impl Script {
+    /// The script that these bytes are: for any bytes, in time and memory in proportion to their number.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut input = Reader::new(bytes);
+        let field_lists = field_lists(&mut input);
+        input.name_lists(&field_lists);
+        Self {
+            field_lists,
+            clients: ByteForm::read(&mut input),
+            server: ByteForm::read(&mut input),
+            network: ByteForm::read(&mut input),
+            expectations: ByteForm::read(&mut input),
+        }
+    }
+
+    /// The script as bytes, of which [`Self::from_bytes`] makes the same script.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let Self { field_lists, clients, server, network, expectations } = self;
+        let mut output = Writer::new(field_lists);
+        field_lists.write(&mut output);
+        clients.write(&mut output);
+        server.write(&mut output);
+        network.write(&mut output);
+        expectations.write(&mut output);
+        output.into_bytes()
+    }
+}
+
+/// Of several lists of one name the first counts.
+fn field_lists(input: &mut Reader<'_>) -> Vec<FieldList> {
+    let mut lists: Vec<FieldList> = ByteForm::read(input);
+    let mut taken = BTreeSet::new();
+    lists.retain(|list| taken.insert(list.name.clone()));
+    lists
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::servers::Front;
+
+    fn bytes(text: &str) -> Vec<u8> {
+        let script = Script::parse("t", text).expect("it is well formed");
+        let bytes = script.to_bytes();
+        assert_eq!(Script::from_bytes(&bytes), script);
+        bytes
+    }
+
+    #[test]
+    fn nothing_is_the_empty_script() {
+        assert_eq!(Script::from_bytes(&[]), Script::default());
+        assert_eq!(Script::from_bytes(&[0; 100]), Script::default());
+    }
+
+    #[test]
+    fn common_things_are_short() {
+        let call = "headers 1 grpc /grpc.health.v1.Health/Check";
+        let ladder = format!("client \"\"\n  > preface, settings\n  < settings\n  > {call}\n");
+        let lists: &[u8] = &[0];
+        let written_out: &[u8] = &[1];
+        let steps: [&[u8]; 4] = [&[1, 1, 2, 0, 0], &[2, 0, 0, 0], &[1, 3, 0, 0, 0, 0, 0], &[0]];
+        let particulars_and_name: &[u8] = &[0, 0];
+        let end_of_clients_server_network_expectations: &[u8] = &[0, 0, 0, 0, 0, 0];
+        let expected = [
+            lists,
+            written_out,
+            &steps.concat(),
+            particulars_and_name,
+            end_of_clients_server_network_expectations,
+        ];
+        assert_eq!(bytes(&ladder), expected.concat());
+    }
+
+    #[test]
+    fn cutting_the_bytes_ends_what_they_say() {
+        let whole = bytes("client \"name\"\n  > preface\n  > settings\n  close\nserver mux\n");
+        let steps = |length: usize| {
+            let script = Script::from_bytes(&whole[..length]);
+            script.to_string().lines().filter(|line| line.starts_with("  ")).count()
+        };
+        assert!((0..=whole.len()).map(steps).is_sorted());
+        assert_eq!((steps(0), steps(whole.len())), (0, 3));
+    }
+
+    #[test]
+    fn a_server_that_answers_by_itself_has_nothing_behind_it() {
+        for front in 0..=u8::MAX {
+            let script = Script::from_bytes(&[0, 0, front, 3]);
+            let Some(server) = script.server else { continue };
+            assert_eq!(server.to_string().parse(), Ok(server));
+        }
+        assert_eq!(Script::from_bytes(&[0, 0, 1]).server, Some(Front::Mux.into()));
+    }
+}
