@@ -16,5 +16,5 @@ pub(crate) use connection::{Cause, Failure, Pace};
 pub(crate) use driver::run;
 pub(crate) use plan::Plan;
 pub use plan::Work;
-pub use profile::{Family, Profile};
+pub use profile::{Family, Profile, Role};
 pub use spec::{ClientSpec, ClientSpecError, Version};
