@@ -91,3 +91,4 @@ pub mod wire;
 
 mod flight;
 mod nearest;
+mod tls;

@@ -52,15 +52,17 @@ impl Ending {
 
     /// The segments that it sent on its first connection before the server said anything.
     pub fn first_flight(&self) -> impl Iterator<Item = &Bytes> {
-        let first = self.numbers.first().copied();
-        let here = self.transcript.events().iter().filter(move |event| Some(event.connection) == first);
+        let first = self.numbers.first().into_iter();
         let speaks = |what: &What| match what {
-            What::Segment { from, .. } | What::End { from } | What::Reset { from } => *from == Side::Server,
-            What::Dialled { .. } | What::Noted { .. } | What::Routed { .. } | What::CallEnded { .. } => false,
+            What::Segment { from, .. }
+            | What::Inside { from, .. }
+            | What::End { from }
+            | What::Reset { from } => *from == Side::Server,
+            _ => false,
         };
-        let before = here.map(|event| &event.what).take_while(move |what| !speaks(what));
-        before.filter_map(|what| match what {
-            What::Segment { bytes, .. } => Some(bytes),
+        let here = first.flat_map(|&first| self.transcript.plain(first));
+        here.take_while(move |what| !speaks(what)).filter_map(|what| match what {
+            What::Segment { bytes, .. } | What::Inside { bytes, .. } => Some(bytes),
             _ => None,
         })
     }
@@ -121,9 +123,8 @@ impl Ending {
             let last = records.last().and_then(|record| record.connection).unwrap_or_default();
             Outcome::Served { route: route(passage, &numbers, &connections, last) }
         };
-        let flight = numbers
-            .first()
-            .map(|&first| passage.transcript.sent_by_client(first).map(|(_, bytes)| bytes.clone()).collect());
+        let flight =
+            numbers.first().map(|&first| passage.transcript.sent_by_client(first).cloned().collect());
         let (flight, transcript) = (flight.unwrap_or_default(), Arc::clone(&passage.transcript));
         Self { outcome, calls, connections, flight, transcript, numbers }
     }
@@ -146,12 +147,16 @@ fn route(passage: &Passage, numbers: &[u32], connections: &[Summary], connection
 
 fn summarise(transcript: &Transcript, connection: u32) -> Summary {
     let mut reader = Reader::new();
-    for event in transcript.events().iter().filter(|event| event.connection == connection) {
-        match &event.what {
-            What::Segment { from, bytes } => reader.segment(*from, bytes),
+    for what in transcript.plain(connection) {
+        match what {
+            What::Segment { from, bytes } | What::Inside { from, bytes } => reader.segment(*from, bytes),
             What::End { from } => reader.end(*from),
             What::Reset { from } => reader.reset(*from),
-            What::Dialled { .. } | What::Noted { .. } | What::Routed { .. } | What::CallEnded { .. } => {}
+            What::Dialled { .. }
+            | What::Secured { .. }
+            | What::Noted { .. }
+            | What::Routed { .. }
+            | What::CallEnded { .. } => {}
         }
     }
     reader.summary().clone()

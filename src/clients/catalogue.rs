@@ -122,14 +122,26 @@ impl KnownClient {
     }
 
     /// What it does, ready to run against a server that it calls `authority`.
-    pub(crate) fn plan(&self, authority: &str, work: Work) -> Arc<Plan> {
+    pub(crate) fn plan(&self, authority: &str, work: Work) -> Plan {
         let version = &self.spec.version;
         let itself = self.family.calls_itself.iter().find(|(known, _)| known == version);
         let version = itself.map_or(version, |(_, itself)| itself).as_str();
-        let behaviour = Cow::Borrowed(&self.profile.behaviour);
+        let behaviour = self.profile.behaviour_in(&self.spec.environment);
         let lists = Cow::Borrowed(self.family.field_lists.as_slice());
         let work = Work { calls: self.family.role.calls_of(work.calls), ..work };
-        Arc::new(Plan::new(behaviour, lists, version, authority, work))
+        Plan::new(behaviour, lists, version, authority, work)
+    }
+
+    /// The same over TLS, if the client can speak it.
+    pub(crate) fn plan_over_tls(&self, authority: &str, work: Work) -> Option<Plan> {
+        let hello = self.profile.behaviour.tls.clone()?;
+        let mut plan = self.plan(authority, work).over_tls(hello.clone());
+        if let Some(title) = &self.profile.without_h2 {
+            let other = self.family.profiles.iter().find(|profile| profile.title == *title)?;
+            let other = Self { profile: other, ..self.clone() };
+            plan.without_h2 = Some(Arc::new(other.plan(authority, work).over_tls(hello)));
+        }
+        Some(plan)
     }
 }
 

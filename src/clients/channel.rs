@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::outcome::WaitingFor;
-use crate::script::{Action, AfterFailure, AfterLoss, Phase, Trigger, WaitFrom};
+use crate::script::{Action, AfterFailure, AfterLoss, Hello, Phase, Trigger, WaitFrom};
+use crate::tls::Trouble;
 
 use super::connection::{CallEnd, Cause, Connection, Failure, News, Pace, Request};
 use super::plan::Plan;
@@ -137,6 +138,23 @@ impl Channel {
     /// Bytes on connection `number`.
     pub(crate) fn received(&mut self, number: usize, bytes: &Bytes, now: Duration) {
         self.connections[number].received(bytes, now);
+        self.advance(now);
+    }
+
+    /// What the client says when it speaks TLS, if it does.
+    pub(crate) fn hello(&self) -> Option<&Hello> {
+        self.plan.hello.as_ref()
+    }
+
+    /// The TLS handshake on connection `number` is over, and the server has chosen this protocol or none.
+    pub(crate) fn secured(&mut self, number: usize, protocol: Option<&str>, now: Duration) {
+        self.connections[number].secured(protocol, now);
+        self.advance(now);
+    }
+
+    /// TLS on connection `number` has failed.
+    pub(crate) fn broke(&mut self, number: usize, trouble: Trouble, now: Duration) {
+        self.connections[number].broke(trouble, now);
         self.advance(now);
     }
 

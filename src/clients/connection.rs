@@ -20,6 +20,7 @@ use crate::wire::{Frame, StreamId};
 
 use super::answers::{Answer, Answers};
 use super::plan::Plan;
+use crate::tls::Trouble;
 
 /// A connection, from dialling to its end.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub(crate) struct Connection {
     stream: StreamId,
     /// What has happened and is not noticed before the connection is ready.
     unnoticed: Option<Trigger>,
+    /// The description of the TLS alert that ended it.
+    alert: Option<u8>,
     /// When the call on this connection is over, by its own deadline.
     call_deadline: Option<Duration>,
     requests: VecDeque<Request>,
@@ -104,6 +107,8 @@ pub(crate) enum Cause {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    /// Shaking hands for TLS, before anything else.
+    Securing,
     /// Walking down what comes before `ready`.
     Connecting,
     /// Ready, without a call.
@@ -126,7 +131,7 @@ enum Blocked {
 
 impl Connection {
     pub(crate) fn new(plan: Arc<Plan>, pace: Pace, now: Duration) -> Self {
-        let stage = if plan.makes_calls() { Stage::Connecting } else { Stage::Calling };
+        let stage = if plan.hello.is_some() { Stage::Securing } else { first_stage(&plan) };
         let answers = Answers::new(plan.protocol, plan.behaviour.frame_limit);
         let first = plan.behaviour.first_stream;
         Self {
@@ -143,6 +148,7 @@ impl Connection {
             next_stream: first,
             stream: first,
             unnoticed: None,
+            alert: None,
             call_deadline: None,
             requests: VecDeque::new(),
             news: VecDeque::new(),
@@ -182,13 +188,14 @@ impl Connection {
                 self.enter(Stage::Finishing);
                 self.advance(now);
             }
-            Stage::Connecting | Stage::Calling | Stage::Finishing => self.close(),
+            Stage::Securing | Stage::Connecting | Stage::Calling | Stage::Finishing => self.close(),
         }
     }
 
     /// What the call waits for, as a report says it.
     pub(crate) fn waiting_for(&self) -> WaitingFor {
         match self.blocked {
+            _ if self.stage == Stage::Securing => WaitingFor::TlsHandshake,
             Blocked::Awaiting { what, .. } => what.waiting_for(),
             Blocked::No | Blocked::Until(_) | Blocked::ForEver => WaitingFor::Bytes,
         }
@@ -209,13 +216,13 @@ impl Connection {
             Blocked::Awaiting { since, .. } => self.current_patience().map(|within| since + within),
             Blocked::No | Blocked::ForEver => None,
         };
-        let unnoticed = self.unnoticed.filter(|_| self.stage != Stage::Connecting).map(|_| Duration::ZERO);
+        let unnoticed = self.unnoticed.filter(|_| !self.is_connecting()).map(|_| Duration::ZERO);
         [unnoticed, step, self.settings_deadline(), self.deadline()].into_iter().flatten().min()
     }
 
     /// Lets time pass.
     pub(crate) fn tick(&mut self, now: Duration) {
-        if self.stage != Stage::Connecting
+        if !self.is_connecting()
             && let Some(trigger) = self.unnoticed.take()
         {
             self.gone(trigger, now);
@@ -232,6 +239,38 @@ impl Connection {
             self.patience_ends(what);
         }
         self.advance(now);
+    }
+
+    /// The TLS handshake is over, and the server has chosen this protocol or none.
+    pub(crate) fn secured(&mut self, protocol: Option<&str>, now: Duration) {
+        if self.stage != Stage::Securing {
+            return;
+        }
+        if protocol.is_none() {
+            self.happens(Trigger::NoAlpn, now);
+        }
+        if self.is_over() {
+            return;
+        }
+        if let Some(other) = self.plan.without_h2.clone().filter(|_| protocol != Some("h2")) {
+            self.answers = Answers::new(other.protocol, other.behaviour.frame_limit);
+            self.plan = other;
+        }
+        self.enter(first_stage(&self.plan));
+        self.advance(now);
+    }
+
+    /// TLS has failed, or has been ended by an alert.
+    pub(crate) fn broke(&mut self, trouble: Trouble, now: Duration) {
+        let trigger = match trouble {
+            Trouble::Alert(description) => {
+                self.alert = Some(description);
+                Trigger::Alert
+            }
+            Trouble::NotTls => Trigger::NotTls,
+            Trouble::Protocol => Trigger::Protocol,
+        };
+        self.gone(trigger, now);
     }
 
     /// The server's bytes.
@@ -263,6 +302,10 @@ impl Connection {
             self.requests.push_back(Request::Close);
             self.stage = Stage::Over;
         }
+    }
+
+    fn is_connecting(&self) -> bool {
+        matches!(self.stage, Stage::Securing | Stage::Connecting)
     }
 
     fn gone(&mut self, trigger: Trigger, now: Duration) {
@@ -308,4 +351,9 @@ impl Connection {
     fn deadline(&self) -> Option<Duration> {
         self.call_deadline.filter(|_| self.stage == Stage::Calling)
     }
+}
+
+/// Where a plan begins on a connection that can carry its bytes.
+fn first_stage(plan: &Plan) -> Stage {
+    if plan.makes_calls() { Stage::Connecting } else { Stage::Calling }
 }

@@ -20,7 +20,7 @@ mod texts;
 pub use catalogue::{KnownClient, UnknownClient, families};
 pub(crate) use channel::{CallRecord, Channel, Paces};
 pub(crate) use connection::{Cause, Failure, Pace};
-pub(crate) use driver::run;
+pub(crate) use driver::{Inside, run};
 pub(crate) use plan::Plan;
 pub use plan::Work;
 pub use profile::{Family, Profile, Role};

@@ -3,12 +3,13 @@
 //! A [`Plan`] belongs to one client of one scenario and is shared by its connections and by the runs of all schedules.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes};
 
 use crate::script::{
-    Action, Behaviour, FieldList, HeaderList, Item, Occasion, Phase, Step, StreamReference, Trigger,
+    Action, Behaviour, FieldList, HeaderList, Hello, Item, Occasion, Phase, Step, StreamReference, Trigger,
 };
 use crate::wire::hpack::{Encoder, Policy};
 use crate::wire::{Frame, PREFACE, StreamId};
@@ -25,6 +26,11 @@ pub(crate) struct Plan {
     version: String,
     /// What `SERVER` stands for in header fields.
     authority: String,
+    scheme: &'static str,
+    /// What it says when it speaks TLS, if it does.
+    pub(crate) hello: Option<Hello>,
+    /// What it does instead on a connection for which the server has not chosen `h2`.
+    pub(crate) without_h2: Option<Arc<Self>>,
     pub(crate) protocol: Protocol,
     pub(crate) work: Work,
 }
@@ -67,9 +73,23 @@ impl Plan {
             lists,
             version: version.to_owned(),
             authority: authority.to_owned(),
+            scheme: "http",
+            hello: None,
+            without_h2: None,
             protocol,
             work,
         }
+    }
+
+    /// The same over TLS.
+    pub(crate) fn over_tls(mut self, hello: Hello) -> Self {
+        if let Some(authority) = &hello.authority {
+            let port = self.authority.rsplit_once(':').map_or("443", |(_, port)| port);
+            self.authority = authority.replace("{port}", port);
+        }
+        self.scheme = "https";
+        self.hello = Some(hello);
+        self
     }
 
     /// How many builds of the client there are that say different things.
@@ -99,7 +119,7 @@ impl Plan {
         let rank = |occasion: &Occasion| {
             let phase_rank = match occasion.phase {
                 Some(stated) if stated == phase => 2,
-                Some(Phase::Connecting) if phase == Phase::Writing => 1,
+                Some(Phase::Connecting) if matches!(phase, Phase::Securing | Phase::Writing) => 1,
                 None => 0,
                 Some(_) => return None,
             };
@@ -180,21 +200,27 @@ impl Plan {
             HeaderList::Named(name) => {
                 let lines = self.lists.iter().find(|list| list.name == **name).map(|list| &list.lines);
                 for line in lines.into_iter().flatten() {
-                    put(&line.name, &self.filled_in(&line.value, left), line.policy);
+                    let is_scheme = line.name == ":scheme" && line.value == "http";
+                    let value =
+                        if is_scheme { self.scheme.into() } else { self.filled_in(&line.value, left) };
+                    put(&line.name, &value, line.policy);
                 }
                 &[]
             }
             HeaderList::Grpc(path) => &[
                 (":method", "POST"),
-                (":scheme", "http"),
+                (":scheme", self.scheme),
                 (":path", path),
                 (":authority", &self.authority),
                 ("content-type", "application/grpc"),
                 ("te", "trailers"),
             ],
-            HeaderList::Get(path) => {
-                &[(":method", "GET"), (":scheme", "http"), (":path", path), (":authority", &self.authority)]
-            }
+            HeaderList::Get(path) => &[
+                (":method", "GET"),
+                (":scheme", self.scheme),
+                (":path", path),
+                (":authority", &self.authority),
+            ],
         };
         for (name, value) in request {
             put(name, value, Policy::GO);

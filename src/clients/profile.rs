@@ -3,10 +3,12 @@
 //! A family's profiles are one file beside this one, in the form of a script (see [`script`](crate::script)) with a head
 //! for each profile. The file is read when the catalogue is first asked for; that it can be read is a test.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::script::{
-    Behaviour, BehaviourParser, Block, Complaint, FieldList, Line, ScriptError, blocks, parse_field_list,
+    Action, Behaviour, BehaviourParser, Block, Complaint, FieldList, Line, Occasion, ScriptError, blocks,
+    parse_field_list, parse_reaction,
 };
 
 use super::{ClientSpec, Version};
@@ -66,6 +68,10 @@ pub struct Profile {
     pub shown_by: Vec<String>,
     /// What it does.
     pub behaviour: Behaviour,
+    /// What it does otherwise when a variable of its environment has a value.
+    pub under: Vec<Under>,
+    /// The profile, by title, that it becomes on a connection for which the server has not chosen `h2`.
+    pub without_h2: Option<String>,
 }
 
 impl Role {
@@ -91,7 +97,34 @@ impl Role {
     }
 }
 
+/// One reaction that depends on the environment.
+#[derive(Clone, Debug)]
+pub struct Under {
+    /// The variable.
+    pub variable: String,
+    /// The value with which it counts.
+    pub value: String,
+    /// What happens.
+    pub occasion: Occasion,
+    /// What the client then does.
+    pub action: Action,
+}
+
 impl Profile {
+    /// What a client of this profile does in its environment.
+    pub(crate) fn behaviour_in(
+        &'static self,
+        environment: &BTreeMap<String, String>,
+    ) -> Cow<'static, Behaviour> {
+        let mut behaviour = Cow::Borrowed(&self.behaviour);
+        for Under { variable, value, occasion, action } in &self.under {
+            if environment.get(variable) == Some(value) {
+                behaviour.to_mut().reactions.insert(*occasion, action.clone());
+            }
+        }
+        behaviour
+    }
+
     /// Whether the profile is about this client.
     pub fn covers(&self, spec: &ClientSpec) -> bool {
         self.covers_version(&spec.version)
@@ -183,6 +216,8 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
     let title = line.quoted("the profile's title")?;
     line.finish()?;
     let mut inherited = Behaviour::default();
+    let mut without_h2 = None;
+    let mut under: Vec<Under> = Vec::new();
     let mut from = None;
     let mut until = None;
     let mut mode = family.default_mode.clone();
@@ -199,6 +234,8 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
                 let base = family.profiles.iter().find(|profile| profile.title == base);
                 let base = base.ok_or_else(|| inner.missing("a profile further up with this title"))?;
                 inherited = base.behaviour.clone();
+                without_h2.clone_from(&base.without_h2);
+                under.clone_from(&base.under);
                 mode.clone_from(&base.mode);
             }
             "versions" => {
@@ -210,10 +247,26 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
             }
             "mode" => mode = Some(inner.expect_word("a mode")?),
             "environment" => {
-                let pair = inner.expect_word("VARIABLE=VALUE")?;
-                let (variable, value) =
-                    pair.split_once('=').ok_or_else(|| inner.missing("VARIABLE=VALUE"))?;
-                environment.insert(variable.to_owned(), value.to_owned());
+                let (variable, value) = environment_pair(&mut inner)?;
+                environment.insert(variable, value);
+            }
+            "under" => {
+                let (variable, value) = environment_pair(&mut inner)?;
+                inner.keyword("on")?;
+                let (occasion, action) = parse_reaction(&mut inner)?;
+                under.retain(|known| {
+                    (&known.variable, &known.value, known.occasion) != (&variable, &value, occasion)
+                });
+                under.push(Under { variable, value, occasion, action });
+            }
+            "without" => {
+                inner.keyword("h2")?;
+                inner.keyword("as")?;
+                let title = inner.quoted("a profile's title")?;
+                if !family.profiles.iter().any(|profile| profile.title == title) {
+                    return Err(inner.missing("a profile further up with this title"));
+                }
+                without_h2 = Some(title);
             }
             "about" => about = Some(inner.quoted("what is particular to it")?),
             "source" => sources.push(inner.quoted("where that is known from")?),
@@ -245,7 +298,15 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
         sources,
         shown_by,
         behaviour: parser.finish(),
+        under,
+        without_h2,
     })
+}
+
+fn environment_pair(line: &mut Line<'_>) -> Result<(String, String), ScriptError> {
+    let pair = line.expect_word("VARIABLE=VALUE")?;
+    let (variable, value) = pair.split_once('=').ok_or_else(|| line.missing("VARIABLE=VALUE"))?;
+    Ok((variable.to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! Placeholders: `{goaway}` and `{debug}` are the code's name and the debug data of the GOAWAY, `{, debug}` is the latter
 //! as grpc-go adds it to the former if there are any; `{code}` is the name of the code the stream was reset with,
 //! `{reset Status}` the gRPC status that grpc-go makes of it; `{status}` is the number of the gRPC status answered,
-//! `{Status}` and `{STATUS}` its name as Go and Java write it, `{message}` its message; `{http}` is the HTTP status,
+//! `{Status}` and `{STATUS}` its name as Go and Java write it, `{message}` its message; `{alert}` is the TLS alert
+//! as crypto/tls names it; `{http}` is the HTTP status,
 //! `{http reason}` what net/http calls it, `{http Status}` the gRPC status that gRPC makes of it; `{content-type}` is what grpc-go
 //! says of a content type that is not gRPC's, `{; content-type}` the same behind something else, `{content-type before 1.40}` its
 //! earlier words;
@@ -19,6 +20,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) goaway: Option<&'a GoAway>,
     pub(crate) answer: Option<&'a StreamAnswer>,
     pub(crate) first_frame: Option<FrameKind>,
+    pub(crate) alert: Option<u8>,
 }
 
 /// The text with its placeholders filled in.
@@ -54,6 +56,9 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
             text = text.replace("{code-number}", &u32::from(code).to_string());
             text = text.replace("{reset Status}", STATUS_NAMES[status_of_reset(code)]);
         }
+    }
+    if let Some(alert) = facts.alert {
+        text = text.replace("{alert}", go_alert_name(alert));
     }
     if let Some(kind) = facts.first_frame {
         text = text.replace("{frame}", go_frame_name(kind));
@@ -135,6 +140,32 @@ fn upper_case(name: &str) -> String {
     upper
 }
 
+/// The alerts that a handshake can end with (Go 1.27 `crypto/tls/alert.go`).
+fn go_alert_name(alert: u8) -> &'static str {
+    match alert {
+        10 => "unexpected message",
+        20 => "bad record MAC",
+        22 => "record overflow",
+        40 => "handshake failure",
+        42 => "bad certificate",
+        43 => "unsupported certificate",
+        46 => "unknown certificate",
+        47 => "illegal parameter",
+        48 => "unknown certificate authority",
+        50 => "error decoding message",
+        51 => "error decrypting message",
+        70 => "protocol version not supported",
+        71 => "insufficient security level",
+        80 => "internal error",
+        109 => "missing extension",
+        110 => "unsupported extension",
+        112 => "unrecognized name",
+        116 => "certificate required",
+        120 => "no application protocol",
+        _ => "alert",
+    }
+}
+
 /// The types of golang.org/x/net/http2's frames.
 fn go_frame_name(kind: FrameKind) -> &'static str {
     match kind {
@@ -166,8 +197,12 @@ mod tests {
         };
         let answer =
             StreamAnswer { grpc_status: Some(4), grpc_message: "late".into(), ..StreamAnswer::default() };
-        let facts =
-            Facts { goaway: Some(&goaway), answer: Some(&answer), first_frame: Some(FrameKind::GoAway) };
+        let facts = Facts {
+            goaway: Some(&goaway),
+            answer: Some(&answer),
+            first_frame: Some(FrameKind::GoAway),
+            alert: None,
+        };
         assert_eq!(
             fill_in("{goaway} {debug} {Status} {STATUS} {status} {message} {frame}", &facts),
             "PROTOCOL_ERROR why DeadlineExceeded DEADLINE_EXCEEDED 4 late GoAwayFrame"
@@ -178,7 +213,7 @@ mod tests {
     fn an_answer_that_is_not_grpcs_is_named_by_its_status_and_content_type() {
         let mut answer = StreamAnswer { http_status: Some(404), ..StreamAnswer::default() };
         let says = |answer: &StreamAnswer, text| {
-            fill_in(text, &Facts { goaway: None, answer: Some(answer), first_frame: None })
+            fill_in(text, &Facts { goaway: None, answer: Some(answer), first_frame: None, alert: None })
         };
         let text = "{http Status}: {http} ({http reason}){; content-type}";
         assert_eq!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::bytes::Bytes;
 
-use super::{Action, AfterFailure, AfterLoss, Occasion, OneOrMore, WaitFrom};
+use super::{Action, AfterFailure, AfterLoss, Hello, Occasion, OneOrMore, WaitFrom};
 use crate::clients::ClientSpec;
 use crate::net::{Network, Offsets};
 use crate::outcome::WaitingFor;
@@ -50,6 +50,9 @@ pub enum Who {
 /// What a client does, on a connection and between connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behaviour {
+    /// What it says when it speaks TLS, if it can. A client that is written out then does; one of the catalogue does where its
+    /// server does.
+    pub tls: Option<Hello>,
     /// Offsets at which the client's own stream is cut, beside the ends of its writes.
     pub cuts: Offsets,
     /// Whether it answers SETTINGS and PING by itself.
@@ -79,6 +82,7 @@ pub struct Behaviour {
 impl Default for Behaviour {
     fn default() -> Self {
         Self {
+            tls: None,
             cuts: Offsets::default(),
             acknowledges: true,
             frame_limit: 16_384,

@@ -10,7 +10,7 @@ use crate::wire::hpack::Policy;
 use super::parser::policy_words;
 use super::{
     Action, AfterFailure, AfterLoss, Awaited, Behaviour, Client, Expectation, ExpectedOutcome, HeaderList,
-    Item, Occasion, Script, Step, StreamReference, WaitFrom, Who,
+    Hello, Item, Occasion, Script, Step, StreamReference, WaitFrom, Who,
 };
 
 impl Display for Script {
@@ -42,6 +42,9 @@ impl Display for Script {
 impl Display for Behaviour {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         let default = Self::default();
+        if let Some(hello) = &self.tls {
+            writeln!(formatter, "  {hello}")?;
+        }
         if !self.cuts.is_empty() {
             writeln!(formatter, "  cut{}", Listed(&self.cuts))?;
         }
@@ -79,6 +82,28 @@ impl Display for Behaviour {
         }
         let mut reactions = self.reactions.iter();
         reactions.try_for_each(|(occasion, action)| writeln!(formatter, "  on {occasion} {action}"))
+    }
+}
+
+impl Display for Hello {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let Self { alpn, sni, versions, authority } = self;
+        formatter.write_str("tls")?;
+        for (index, protocol) in alpn.iter().enumerate() {
+            write!(formatter, "{}{}", if index == 0 { " alpn=" } else { "," }, Word(protocol))?;
+        }
+        if let Some(name) = sni {
+            write!(formatter, " sni={}", Word(name))?;
+        }
+        if *versions != Self::default().versions {
+            for (index, version) in versions.iter().enumerate() {
+                write!(formatter, "{}{version}", if index == 0 { " versions=" } else { "," })?;
+            }
+        }
+        match authority {
+            Some(authority) => write!(formatter, " authority={}", Word(authority)),
+            None => Ok(()),
+        }
     }
 }
 

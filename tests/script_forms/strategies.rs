@@ -10,8 +10,8 @@ use muxbed::net::{Cuts, Fault, Network, Offsets, Path, Unread};
 use muxbed::outcome::WaitingFor;
 use muxbed::script::{
     Action, AfterFailure, AfterLoss, Awaited, Behaviour, Calls, Client, Expectation, ExpectedOutcome,
-    FieldLine, FieldList, HeaderList, Item, Occasion, OneOrMore, Phase, Script, Step, StreamReference,
-    Trigger, WaitFrom, Who,
+    FieldLine, FieldList, HeaderList, Hello, Item, Occasion, OneOrMore, Phase, Script, Step, StreamReference,
+    TlsVersion, Trigger, WaitFrom, Who,
 };
 use muxbed::servers::{BackEnd, Front, Security, ServerName};
 use muxbed::wire::hpack::{Huffman, Indexing, NameSource, Policy, StaticEntry};
@@ -74,11 +74,13 @@ fn behaviour(names: &[String]) -> impl Strategy<Value = Behaviour> + use<> {
         btree_map(occasion(), action(), 0..5),
     );
     let limits = (prop_oneof![Just(16_384), any::<u32>()], option::of(duration()), stream_id());
+    let limits = (limits, option::of(hello()));
     (ladder, channel, limits).prop_map(|(ladder, channel, limits)| {
         let (connect, calls, cuts, acknowledges) = ladder;
         let (fail_fast, after_loss, after_early_loss, (wait, from), reactions) = channel;
-        let (frame_limit, settings_within, first_stream) = limits;
+        let ((frame_limit, settings_within, first_stream), tls) = limits;
         Behaviour {
+            tls,
             cuts,
             acknowledges,
             frame_limit,
@@ -93,6 +95,19 @@ fn behaviour(names: &[String]) -> impl Strategy<Value = Behaviour> + use<> {
             after_failure: AfterFailure { wait, from },
         }
     })
+}
+
+fn hello() -> impl Strategy<Value = Hello> {
+    let versions = vec![TlsVersion::Tls10, TlsVersion::Tls11, TlsVersion::Tls12, TlsVersion::Tls13];
+    let versions = (select(versions.clone()), vec(select(versions), 0..3));
+    (vec(text(), 0..3), option::of(text()), versions, option::of(text())).prop_map(
+        |(alpn, sni, (first, rest), authority)| Hello {
+            alpn,
+            sni,
+            versions: OneOrMore::new(first, rest),
+            authority,
+        },
+    )
 }
 
 fn step(names: &[String]) -> impl Strategy<Value = Step> + use<> {
@@ -207,10 +222,14 @@ fn occasion() -> impl Strategy<Value = Occasion> {
         Trigger::ResetStream,
         Trigger::Status,
         Trigger::HttpStatus,
+        Trigger::ContentType,
+        Trigger::NoAlpn,
+        Trigger::Alert,
+        Trigger::NotTls,
         Trigger::Timeout,
         Trigger::Deadline,
     ];
-    let phases = vec![Phase::Writing, Phase::Connecting, Phase::Idle, Phase::Call];
+    let phases = vec![Phase::Securing, Phase::Writing, Phase::Connecting, Phase::Idle, Phase::Call];
     (select(triggers), option::of(select(phases)), any::<bool>())
         .prop_map(|(trigger, phase, after_goaway)| Occasion { trigger, phase, after_goaway })
 }

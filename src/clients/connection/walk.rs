@@ -20,7 +20,7 @@ impl Connection {
             Stage::Calling if plan.makes_calls() => plan.call_steps(),
             Stage::Calling => &plan.behaviour.connect,
             Stage::Finishing => plan.final_steps(),
-            Stage::Idle | Stage::Over => &[][..],
+            Stage::Securing | Stage::Idle | Stage::Over => &[][..],
         };
         steps.get(self.step)
     }
@@ -70,7 +70,7 @@ impl Connection {
             if self.blocked != Blocked::No {
                 continue;
             }
-            if matches!(self.stage, Stage::Idle | Stage::Over) {
+            if matches!(self.stage, Stage::Securing | Stage::Idle | Stage::Over) {
                 return;
             }
             let plan = Arc::clone(&self.plan);
@@ -94,7 +94,7 @@ impl Connection {
                 if self.plan.makes_calls() { self.enter(Stage::Idle) } else { self.close() }
             }
             Stage::Finishing => self.close(),
-            Stage::Idle | Stage::Over => {}
+            Stage::Securing | Stage::Idle | Stage::Over => {}
         }
     }
 

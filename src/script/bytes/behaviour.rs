@@ -5,7 +5,8 @@ use super::{ByteForm, Listed, Reader, Writer};
 use crate::clients::ClientSpec;
 use crate::net::Offsets;
 use crate::script::{
-    Action, AfterFailure, AfterLoss, Behaviour, Calls, Client, Occasion, Phase, Trigger, WaitFrom, Who,
+    Action, AfterFailure, AfterLoss, Behaviour, Calls, Client, Hello, Occasion, Phase, TlsVersion, Trigger,
+    WaitFrom, Who,
 };
 use crate::wire::StreamId;
 use std::time::Duration;
@@ -27,6 +28,7 @@ enum Particular {
     AfterFailure(AfterFailure),
     FrameLimit(u32),
     FirstStream(StreamId),
+    Tls(Hello),
 }
 
 choice!(Particular {
@@ -41,6 +43,7 @@ choice!(Particular {
     AfterFailure { 0: failure },
     FrameLimit { 0: limit },
     FirstStream { 0: stream },
+    Tls { 0: hello },
 });
 
 choice!(Who { Scripted { 0: behaviour }, Catalogued { 0: spec } });
@@ -62,10 +65,15 @@ choice!(Trigger {
     Status,
     HttpStatus,
     ContentType,
+    NoAlpn,
+    Alert,
+    NotTls,
     Deadline,
 });
 
-choice!(Phase { Connecting, Call, Writing, Idle });
+choice!(Phase { Connecting, Call, Writing, Idle, Securing });
+choice!(TlsVersion { Tls13, Tls12, Tls11, Tls10 });
+record!(Hello { alpn, sni, versions, authority });
 choice!(Action { Fail { 0: texts }, Retry, Ignore, Later });
 choice!(AfterLoss { Connect, Idle, Blink, Wait { 0: wait, 1: from } });
 choice!(WaitFrom { End, Start });
@@ -113,12 +121,14 @@ impl Behaviour {
             Particular::AfterFailure(failure) => self.after_failure = failure,
             Particular::FrameLimit(limit) => self.frame_limit = limit,
             Particular::FirstStream(stream) => self.first_stream = stream,
+            Particular::Tls(hello) => self.tls = Some(hello),
         }
     }
 
     fn particulars(&self) -> Vec<Particular> {
         let default = Self::default();
         let Self {
+            tls,
             cuts,
             acknowledges,
             frame_limit,
@@ -142,6 +152,7 @@ impl Behaviour {
             fail_fast.clone().map(Particular::FailFast),
             (*after_loss != default.after_loss).then_some(Particular::AfterLoss(*after_loss)),
             after_early_loss.map(Particular::AfterEarlyLoss),
+            tls.clone().map(Particular::Tls),
             (*after_failure != default.after_failure).then_some(Particular::AfterFailure(*after_failure)),
         ];
         let reactions = reactions.iter();

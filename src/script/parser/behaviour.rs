@@ -9,7 +9,7 @@ use crate::script::{
     ScriptError, Step, Trigger, WaitFrom,
 };
 
-use super::{item, value};
+use super::{hello, item, value};
 
 /// Reads the lines of one client.
 pub(crate) struct BehaviourParser<'a> {
@@ -29,7 +29,8 @@ enum Section {
 }
 
 impl<'a> BehaviourParser<'a> {
-    pub(crate) const KEYWORDS: [&'static str; 18] = [
+    pub(crate) const KEYWORDS: [&'static str; 19] = [
+        "tls",
         ">",
         "<",
         "wait",
@@ -75,6 +76,7 @@ impl<'a> BehaviourParser<'a> {
             "close" => self.step(Step::Close),
             "reset" => self.step(Step::Reset),
             "silent" => self.step(Step::Silent),
+            "tls" => self.behaviour.tls = Some(hello::hello(line)?),
             "cut" => self.behaviour.cuts = value::offsets(line)?,
             "no" => {
                 line.keyword("acks")?;
@@ -236,6 +238,11 @@ fn awaiting(line: &mut Line<'_>) -> Result<Step, ScriptError> {
     let within = if line.take("within") { Some(value::duration(line)?) } else { None };
     let otherwise = if line.take("else") { Some(line.quoted("what the user reads")?) } else { None };
     Ok(Step::Await { what, within, otherwise })
+}
+
+/// `TRIGGER PHASE ..` and what is done then.
+pub(crate) fn parse_reaction(line: &mut Line<'_>) -> Result<(Occasion, Action), ScriptError> {
+    Ok((occasion(line)?, action(line)?))
 }
 
 fn occasion(line: &mut Line<'_>) -> Result<Occasion, ScriptError> {
