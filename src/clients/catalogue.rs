@@ -129,7 +129,9 @@ impl KnownClient {
         let behaviour = Cow::Borrowed(&self.profile.behaviour);
         let lists = Cow::Borrowed(self.family.field_lists.as_slice());
         let work = Work { calls: self.family.role.calls_of(work.calls), ..work };
-        Arc::new(Plan::new(behaviour, lists, version, authority, work))
+        let mut plan = Plan::new(behaviour, lists, version, authority, work);
+        plan.words_matter = self.family.role.speaks_for_itself();
+        Arc::new(plan)
     }
 }
 

@@ -13,7 +13,8 @@ use crate::net::{self, Incoming, Network, PeerAddress, Stream};
 
 use super::back_end::Running;
 use super::cmux::{self, Matcher};
-use super::{Accepted, Front, ServerName, http1, muxed};
+use super::http1::{self, Handler};
+use super::{Accepted, Front, ServerName, muxed};
 
 /// How long a server takes over things, in one run: part of a schedule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +60,7 @@ pub(crate) async fn serve(
             Front::Mux => drop(tokio::spawn(muxed::serve(stream, back_end, pace, notes))),
             Front::Mute => drop(tokio::spawn(mute(stream, notes))),
             Front::Eof => drop(tokio::spawn(eof(stream, pace))),
-            Front::Http1 => drop(tokio::spawn(http1::serve(stream, pace.closing))),
+            Front::Http1 => drop(tokio::spawn(http1::serve(stream, Handler::Nothing, pace.closing))),
         }
     }
 }
@@ -108,7 +109,7 @@ async fn through_cmux(
     }
     if matched + 1 == matchers.len() {
         notes.routed(number, "cmux", "http");
-        http1::serve(replay, pace.closing).await;
+        http1::serve(replay, Handler::Page, pace.closing).await;
     } else {
         notes.routed(number, "cmux", "grpc");
         let accepted =

@@ -5,9 +5,10 @@ use std::sync::{Arc, LazyLock};
 use crate::mux::{Closed, Mux, Observer, Route, Rule, Rules, Sniffed};
 use crate::net::Stream;
 
+use super::Accepted;
 use super::back_end::Running;
 use super::fronts::{Notes, ServerPace};
-use super::{Accepted, http1};
+use super::http1::{self, Handler};
 
 static MUX: LazyLock<Mux> =
     LazyLock::new(|| Mux::new(Rules::new().to("grpc", Rule::Grpc).to("http", Rule::Http1)));
@@ -23,7 +24,7 @@ pub(super) async fn serve(stream: Stream, back_end: Running, pace: ServerPace, n
     if route.name() == "grpc" {
         back_end.accept(Accepted::new(connection, peer));
     } else {
-        http1::serve(connection, pace.closing).await;
+        http1::serve(connection, Handler::Page, pace.closing).await;
     }
 }
 

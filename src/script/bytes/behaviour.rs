@@ -8,6 +8,7 @@ use crate::script::{
     Action, AfterFailure, AfterLoss, Behaviour, Calls, Client, Occasion, Phase, Trigger, WaitFrom, Who,
 };
 use crate::wire::StreamId;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// The client that is meant where bytes name none.
@@ -27,6 +28,7 @@ enum Particular {
     AfterFailure(AfterFailure),
     FrameLimit(u32),
     FirstStream(StreamId),
+    Tries(NonZeroU32),
 }
 
 choice!(Particular {
@@ -41,11 +43,12 @@ choice!(Particular {
     AfterFailure { 0: failure },
     FrameLimit { 0: limit },
     FirstStream { 0: stream },
+    Tries { 0: tries },
 });
 
 choice!(Who { Scripted { 0: behaviour }, Catalogued { 0: spec } });
 
-record!(Calls { steps, finally });
+record!(Calls { steps, finally, upgraded });
 record!(Occasion { trigger, phase, after_goaway });
 record!(AfterFailure { wait, from });
 
@@ -66,7 +69,7 @@ choice!(Trigger {
 });
 
 choice!(Phase { Connecting, Call, Writing, Idle });
-choice!(Action { Fail { 0: texts }, Retry, Ignore, Later });
+choice!(Action { Fail { 0: texts }, Retry { 0: text }, Ignore, Later });
 choice!(AfterLoss { Connect, Idle, Blink, Wait { 0: wait, 1: from } });
 choice!(WaitFrom { End, Start });
 
@@ -113,6 +116,7 @@ impl Behaviour {
             Particular::AfterFailure(failure) => self.after_failure = failure,
             Particular::FrameLimit(limit) => self.frame_limit = limit,
             Particular::FirstStream(stream) => self.first_stream = stream,
+            Particular::Tries(tries) => self.tries = tries,
         }
     }
 
@@ -131,6 +135,7 @@ impl Behaviour {
             after_loss,
             after_early_loss,
             after_failure,
+            tries,
         } = self;
         let mut particulars = vec![
             (*cuts != default.cuts).then(|| Particular::Cuts(cuts.clone())),
@@ -143,6 +148,7 @@ impl Behaviour {
             (*after_loss != default.after_loss).then_some(Particular::AfterLoss(*after_loss)),
             after_early_loss.map(Particular::AfterEarlyLoss),
             (*after_failure != default.after_failure).then_some(Particular::AfterFailure(*after_failure)),
+            (*tries != default.tries).then_some(Particular::Tries(*tries)),
         ];
         let reactions = reactions.iter();
         particulars.extend(reactions.map(|(on, action)| Some(Particular::Reaction(*on, action.clone()))));
