@@ -99,6 +99,8 @@ pub(crate) enum Answer {
     Broken,
     /// The head of an HTTP/1 answer is complete.
     Http1Head,
+    /// The server switches to HTTP/2 (101); what follows is read as frames.
+    Switched,
 }
 
 #[derive(Debug)]
@@ -178,6 +180,12 @@ impl Answers {
             http1::Parsed::Complete { head, length } if head.status != 101 && head.status / 100 == 1 => {
                 let _ = self.head.split_to(length);
                 self.next_head()
+            }
+            http1::Parsed::Complete { head, length } if is_switch_to_http2(&head) => {
+                let _ = self.head.split_to(length);
+                self.frames.push_bytes(std::mem::take(&mut self.head).freeze());
+                self.protocol = Protocol::Http2;
+                Some(Answer::Switched)
             }
             http1::Parsed::Complete { head, .. } => {
                 self.http1_status = Some(head.status);
@@ -286,6 +294,11 @@ impl Answers {
         }
         if answer.ended { Answer::Ended(stream) } else { Answer::Headers(stream) }
     }
+}
+
+/// RFC 7540, section 3.2.
+fn is_switch_to_http2(head: &http1::ResponseHead) -> bool {
+    head.status == 101 && head.values("upgrade").any(|protocol| protocol.eq_ignore_ascii_case(b"h2c"))
 }
 
 /// gRPC's percent-encoding of status messages (gRPC over HTTP/2, "Responses").

@@ -11,7 +11,20 @@ use super::plan::{Plan, Work};
 use super::profile::{Family, Profile};
 use super::{ClientSpec, ClientSpecError, Version};
 
-const FILES: [(&str, &str); 1] = [("clients/grpc-go.bed", include_str!("grpc-go.bed"))];
+const FILES: [(&str, &str); 12] = [
+    ("clients/grpc-go.bed", include_str!("grpc-go.bed")),
+    ("clients/curl.bed", include_str!("curl.bed")),
+    ("clients/nghttp.bed", include_str!("nghttp.bed")),
+    ("clients/okhttp.bed", include_str!("okhttp.bed")),
+    ("clients/java-net-http.bed", include_str!("java-net-http.bed")),
+    ("clients/reqwest.bed", include_str!("reqwest.bed")),
+    ("clients/go-net-http.bed", include_str!("go-net-http.bed")),
+    ("clients/node-http2.bed", include_str!("node-http2.bed")),
+    ("clients/httpx.bed", include_str!("httpx.bed")),
+    ("clients/h2-crate.bed", include_str!("h2-crate.bed")),
+    ("clients/nginx-grpc.bed", include_str!("nginx-grpc.bed")),
+    ("clients/haproxy-h2.bed", include_str!("haproxy-h2.bed")),
+];
 
 static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
     let read = |(file, source)| match Family::parse(file, source) {
@@ -129,7 +142,9 @@ impl KnownClient {
         let behaviour = self.profile.behaviour_in(&self.spec.environment);
         let lists = Cow::Borrowed(self.family.field_lists.as_slice());
         let work = Work { calls: self.family.role.calls_of(work.calls), ..work };
-        Plan::new(behaviour, lists, version, authority, work)
+        let mut plan = Plan::new(behaviour, lists, version, authority, work);
+        plan.words_matter = self.family.role.speaks_for_itself();
+        plan
     }
 
     /// The same over TLS, if the client can speak it.

@@ -31,6 +31,8 @@ pub(crate) struct Channel {
     call: Option<Call>,
     next: Next,
     last_failure: Option<Failure>,
+    /// How many connections have failed since the latest call began.
+    failed_tries: u32,
     records: Vec<CallRecord>,
 }
 
@@ -106,6 +108,7 @@ impl Channel {
             call: None,
             next: Next::Call { at: Duration::ZERO },
             last_failure: None,
+            failed_tries: 0,
             records: Vec::new(),
         }
     }
@@ -224,7 +227,15 @@ impl Channel {
             News::Failed(failure) if self.state == (State::Connecting { connection: number }) => {
                 let AfterFailure { wait, from } = self.plan.behaviour.after_failure;
                 self.last_failure = Some(failure);
-                self.state = self.back_off(number, wait, from, now);
+                self.failed_tries += 1;
+                self.state = match self.back_off(number, wait, from, now) {
+                    State::TransientFailure { until }
+                        if self.failed_tries < self.plan.behaviour.tries.get() =>
+                    {
+                        State::Reconnecting { at: until }
+                    }
+                    state => state,
+                };
             }
             News::Lost if matches!(self.state, State::Ready { connection, .. } if connection == number) => {
                 let behaviour = &self.plan.behaviour;
@@ -274,6 +285,7 @@ impl Channel {
         match self.next {
             Next::Call { at } if at <= now => {
                 self.next = Next::Nothing;
+                self.failed_tries = 0;
                 self.call = Some(Call {
                     started: now,
                     deadline: now + self.plan.work.deadline,
@@ -358,7 +370,9 @@ impl Channel {
         let call = self.call.filter(|call| call.on.is_none())?;
         match self.state {
             State::Ready { connection, since } if self.connections[connection].is_idle() => {
-                let pause = if call.dawdled { Duration::ZERO } else { self.pace(connection).before_call };
+                // A client that does nothing on connecting dials for its call, and has it at hand.
+                let at_hand = call.dawdled || self.plan.behaviour.connect.is_empty();
+                let pause = if at_hand { Duration::ZERO } else { self.pace(connection).before_call };
                 Some(since.max(call.started) + pause)
             }
             _ => None,

@@ -39,6 +39,8 @@ pub(crate) struct Connection {
     encoder: Encoder,
     next_stream: StreamId,
     stream: StreamId,
+    /// Whether the server has switched to HTTP/2 at the client's request.
+    upgraded: bool,
     /// What has happened and is not noticed before the connection is ready.
     unnoticed: Option<Trigger>,
     /// The description of the TLS alert that ended it.
@@ -56,6 +58,8 @@ pub(crate) struct Pace {
     pub(crate) between_writes: Duration,
     /// Between being ready and taking a call.
     pub(crate) before_call: Duration,
+    /// Between the last step of a call and closing, where a connection is used once.
+    pub(crate) before_close: Duration,
     /// Which build of the client it is, where builds say different things.
     pub(crate) build: usize,
 }
@@ -147,6 +151,7 @@ impl Connection {
             encoder: Encoder::new(),
             next_stream: first,
             stream: first,
+            upgraded: false,
             unnoticed: None,
             alert: None,
             call_deadline: None,
@@ -332,10 +337,21 @@ impl Connection {
             Answer::Http1 => self.happens(Trigger::Http1, now),
             Answer::Broken => self.happens(Trigger::Protocol, now),
             Answer::GoAway => self.goaway(now),
+            Answer::Switched => {
+                self.upgraded = true;
+                self.go_to(0);
+            }
+            Answer::Http1Head if self.plan.makes_calls() && !self.awaits_http1() => {
+                self.happens(Trigger::Http1, now);
+            }
             Answer::Reset(stream) if self.awaits_answer_on(stream) => self.stream_reset(stream, now),
             Answer::Ended(stream) if self.awaits_answer_on(stream) => self.stream_ended(stream, now),
             _ => {}
         }
+    }
+
+    fn awaits_http1(&self) -> bool {
+        matches!(self.blocked, Blocked::Awaiting { what: Awaited::Http1, .. })
     }
 
     /// Whether anything of the current call has been written.

@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) without_h2: Option<Arc<Self>>,
     pub(crate) protocol: Protocol,
     pub(crate) work: Work,
+    /// Whether two failures that differ in their words alone are two results.
+    pub(crate) words_matter: bool,
 }
 
 /// What a client is asked to do.
@@ -78,6 +80,7 @@ impl Plan {
             without_h2: None,
             protocol,
             work,
+            words_matter: true,
         }
     }
 
@@ -96,7 +99,7 @@ impl Plan {
     pub(crate) fn builds(&self) -> usize {
         let texts = self.behaviour.reactions.values().map(|action| match action {
             Action::Fail(texts) => texts.len(),
-            Action::Retry | Action::Ignore | Action::Later => 1,
+            Action::Retry(_) | Action::Ignore | Action::Later => 1,
         });
         texts.max().unwrap_or(1)
     }
@@ -108,6 +111,11 @@ impl Plan {
 
     pub(crate) fn call_steps(&self) -> &[Step] {
         self.behaviour.calls.as_ref().map_or(&[], |calls| &calls.steps)
+    }
+
+    /// What is done in place of a call's steps once the server speaks HTTP/2.
+    pub(crate) fn upgraded_steps(&self) -> &[Step] {
+        self.behaviour.calls.as_ref().map_or(&[], |calls| &calls.upgraded)
     }
 
     pub(crate) fn final_steps(&self) -> &[Step] {
@@ -161,13 +169,14 @@ impl Plan {
         let frame = match item {
             Item::Preface => return out.put_slice(&PREFACE),
             Item::Raw(bytes) => return out.put_slice(bytes),
+            Item::Request(list) => return self.request_head(list, left, out),
             Item::Frame(frame) => return frame.encode(out),
             Item::Settings(values) => Frame::Settings(values.clone()),
             Item::SettingsAck => Frame::SettingsAck,
-            Item::Headers { stream, end, list } => Frame::Headers {
+            Item::Headers { stream, end, priority, list } => Frame::Headers {
                 stream: number(stream),
                 fragment: self.block(list, left, encoder),
-                priority: None,
+                priority: *priority,
                 padding: None,
                 end_stream: *end,
                 end_headers: true,
@@ -191,19 +200,42 @@ impl Plan {
     }
 
     fn block(&self, list: &HeaderList, left: Duration, encoder: &mut Encoder) -> Bytes {
+        if let HeaderList::Block(bytes) = list {
+            return bytes.clone();
+        }
         let mut block = Vec::with_capacity(128);
-        let mut put = |name: &str, value: &str, policy| {
+        self.for_each_field(list, left, |name, value, policy| {
             encoder.encode([(name.as_bytes(), value.as_bytes(), policy)], &mut block);
-        };
+        });
+        block.into()
+    }
+
+    fn request_head(&self, list: &HeaderList, left: Duration, out: &mut Vec<u8>) {
+        if let HeaderList::Block(bytes) = list {
+            return out.put_slice(bytes);
+        }
+        let (mut method, mut path, mut fields) = ("GET".to_owned(), "/".to_owned(), String::new());
+        self.for_each_field(list, left, |name, value, _| match name {
+            ":method" => value.clone_into(&mut method),
+            ":path" => value.clone_into(&mut path),
+            ":authority" => fields.push_str(&format!("Host: {value}\r\n")),
+            pseudo if pseudo.starts_with(':') => {}
+            name => fields.push_str(&format!("{name}: {value}\r\n")),
+        });
+        out.put_slice(format!("{method} {path} HTTP/1.1\r\n{fields}\r\n").as_bytes());
+    }
+
+    /// The fields of a list, in order and filled in.
+    fn for_each_field(&self, list: &HeaderList, left: Duration, mut field: impl FnMut(&str, &str, Policy)) {
         let request: &[(&str, &str)] = match list {
-            HeaderList::Block(bytes) => return bytes.clone(),
+            HeaderList::Block(_) => &[],
             HeaderList::Named(name) => {
                 let lines = self.lists.iter().find(|list| list.name == **name).map(|list| &list.lines);
                 for line in lines.into_iter().flatten() {
                     let is_scheme = line.name == ":scheme" && line.value == "http";
                     let value =
                         if is_scheme { self.scheme.into() } else { self.filled_in(&line.value, left) };
-                    put(&line.name, &value, line.policy);
+                    field(&line.name, &value, line.policy);
                 }
                 &[]
             }
@@ -223,9 +255,8 @@ impl Plan {
             ],
         };
         for (name, value) in request {
-            put(name, value, Policy::GO);
+            field(name, value, Policy::GO);
         }
-        block.into()
     }
 
     /// A field's value with what its placeholders stand for; most have none.

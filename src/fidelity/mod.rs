@@ -65,7 +65,7 @@ pub fn compare(observation: &Observation, capture: &[u8]) -> Comparison {
             Err((client, reason)) => return Comparison::skipped(client, &observation.server, reason),
         };
     let captured = match first_flight(capture) {
-        Ok(flight) => flight,
+        Ok(flight) => as_compared(flight, role),
         Err(reason) => return Comparison::skipped(run.client, &observation.server, reason),
     };
     let differences = run.endings().map(|ending| differences(observation, &captured, ending, role));
@@ -181,9 +181,13 @@ fn differences(observation: &Observation, captured: &Flight, ending: &Ending, ro
             "GOAWAYs of the connections: {observed_goaways:?}, predicted {predicted_goaways:?}"
         ));
     }
-    let predicted = Flight::of(ending.flight.iter().map(Bytes::as_ref));
+    let predicted = as_compared(Flight::of(ending.flight.iter().map(Bytes::as_ref)), role);
     differs.extend(Flight::difference(captured, &predicted).map(|text| format!("first flight: {text}")));
     differs
+}
+
+fn as_compared(flight: Flight, role: Role) -> Flight {
+    if role == Role::Proxy { flight.with_any_port() } else { flight }
 }
 
 /// The server's GOAWAYs on the first connection and on later ones that carried a request.

@@ -1,6 +1,7 @@
 //! A script as data. No text, no clock and no bytes on a wire: what a client does, in which order, and what it says.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,8 @@ pub struct Behaviour {
     pub after_early_loss: Option<AfterLoss>,
     /// What the channel does when a connection could not be established.
     pub after_failure: AfterFailure,
+    /// How many connections a call sees fail, one after another, before it can't wait any longer.
+    pub tries: NonZeroU32,
 }
 
 impl Default for Behaviour {
@@ -95,6 +98,7 @@ impl Default for Behaviour {
             after_loss: AfterLoss::Connect,
             after_early_loss: None,
             after_failure: AfterFailure { wait: Duration::from_secs(1), from: WaitFrom::End },
+            tries: NonZeroU32::MIN,
         }
     }
 }
@@ -104,6 +108,8 @@ impl Default for Behaviour {
 pub struct Calls {
     /// What is done for each call.
     pub steps: Vec<Step>,
+    /// What is done in their place from the moment the server switches to HTTP/2, for a client that asked it to.
+    pub upgraded: Vec<Step>,
     /// What is done when no more calls come.
     pub finally: Vec<Step>,
 }
@@ -149,9 +155,14 @@ pub enum Item {
         stream: StreamReference,
         /// Whether it ends the stream.
         end: bool,
+        /// The stream's place among the others, if it is stated.
+        priority: Option<Priority>,
         /// Its fields.
         list: HeaderList,
     },
+    /// The head of an HTTP/1.1 request: `:method` and `:path` make its first line, `:authority` is its `Host`, and
+    /// fields without a colon stand in it as they are.
+    Request(HeaderList),
     /// DATA.
     Data {
         /// Its stream.

@@ -21,7 +21,10 @@
 //!
 //! A client that makes several calls, as a library's channel does, has three more marks: `ready` ends what is done for
 //! each connection, `call` begins what is done for each call, `finally` what is done when no more calls come; and it
-//! has `on` lines for what it does when things happen out of turn. Profiles are written so.
+//! has `on` lines for what it does when things happen out of turn. Profiles are written so. An HTTP client's call may be
+//! `> request get /`, the head of an HTTP/1 request, and `< http1`; `upgraded` begins what is done once the server
+//! has answered 101; `close` at the end of a call is for clients that use
+//! a connection once, and `tries 4` for those that see four connections fail before they give a call up.
 
 mod ast;
 pub mod bytes;

@@ -64,6 +64,10 @@ impl Display for Behaviour {
         if let Some(calls) = &self.calls {
             writeln!(formatter, "  ready\n  call")?;
             steps(formatter, &calls.steps)?;
+            if !calls.upgraded.is_empty() {
+                writeln!(formatter, "  upgraded")?;
+                steps(formatter, &calls.upgraded)?;
+            }
             writeln!(formatter, "  finally")?;
             steps(formatter, &calls.finally)?;
         }
@@ -79,6 +83,9 @@ impl Display for Behaviour {
         let AfterFailure { wait, from } = self.after_failure;
         if self.after_failure != default.after_failure {
             writeln!(formatter, "  after failure {}", AfterLoss::Wait(wait, from))?;
+        }
+        if self.tries != default.tries {
+            writeln!(formatter, "  tries {}", self.tries)?;
         }
         let mut reactions = self.reactions.iter();
         reactions.try_for_each(|(occasion, action)| writeln!(formatter, "  on {occasion} {action}"))
@@ -124,7 +131,8 @@ impl Display for Action {
                 let word = if index == 0 { "fail" } else { " or" };
                 write!(formatter, "{word} {}", Quoted(text.as_bytes()))
             }),
-            Self::Retry => formatter.write_str("retry"),
+            Self::Retry(None) => formatter.write_str("retry"),
+            Self::Retry(Some(text)) => write!(formatter, "retry else {}", Quoted(text.as_bytes())),
             Self::Ignore => formatter.write_str("ignore"),
             Self::Later => formatter.write_str("later"),
         }
@@ -173,9 +181,14 @@ impl Display for Item {
                 Ok(())
             }
             Self::SettingsAck => formatter.write_str("settings ack"),
-            Self::Headers { stream, end, list } => {
-                write!(formatter, "headers {stream}{} {list}", end_word(end))
+            Self::Headers { stream, end, priority, list } => {
+                write!(formatter, "headers {stream}{}", end_word(end))?;
+                if let Some(priority) = priority {
+                    write!(formatter, " priority {}", Place(priority))?;
+                }
+                write!(formatter, " {list}")
             }
+            Self::Request(list) => write!(formatter, "request {list}"),
             Self::Data { stream, end, bytes } => {
                 write!(formatter, "data {stream}{}{}", end_word(end), Hexadecimal(bytes))
             }
@@ -192,9 +205,8 @@ impl Display for Item {
             Self::ResetStream { stream, code } => {
                 write!(formatter, "reset-stream {stream} {:#x}", u32::from(*code))
             }
-            Self::Priority { stream, priority: Priority { exclusive, dependency, weight } } => {
-                let exclusive = if *exclusive { " exclusive" } else { "" };
-                write!(formatter, "priority {stream} on {dependency} weight {weight}{exclusive}")
+            Self::Priority { stream, priority } => {
+                write!(formatter, "priority {stream} {}", Place(priority))
             }
             Self::Frame(frame) => {
                 let reserved = if frame.reserved { " reserved" } else { "" };
@@ -350,6 +362,17 @@ struct Listed<'a>(&'a Offsets);
 impl Display for Listed<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|offset| write!(formatter, " {offset}"))
+    }
+}
+
+/// A stream's place among the others.
+struct Place<'a>(&'a Priority);
+
+impl Display for Place<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let Priority { exclusive, dependency, weight } = self.0;
+        let exclusive = if *exclusive { " exclusive" } else { "" };
+        write!(formatter, "on {dependency} weight {weight}{exclusive}")
     }
 }
 

@@ -72,8 +72,8 @@ pub enum Phase {
 pub enum Action {
     /// The connection fails, or the call. Several texts are those of several builds of the client.
     Fail(OneOrMore<String>),
-    /// The call goes to a new connection, and its user sees nothing.
-    Retry,
+    /// The call goes to a new connection, and its user sees nothing; or reads this if it has done so before.
+    Retry(Option<String>),
     /// Nothing.
     Ignore,
     /// It does not notice until the connection is ready.

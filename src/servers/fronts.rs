@@ -14,7 +14,8 @@ use crate::tls::{self, Offer};
 
 use super::back_end::Running;
 use super::cmux::{self, Matcher};
-use super::{Accepted, Front, Security, ServerName, http1, muxed};
+use super::http1::{self, Handler};
+use super::{Accepted, Front, Security, ServerName, muxed};
 
 /// How long a server takes over things, in one run: part of a schedule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl Serving {
             Front::Mux => drop(tokio::spawn(muxed::serve(stream, peer, back_end, pace, notes))),
             Front::Mute => drop(tokio::spawn(mute(stream, peer, notes))),
             Front::Eof => drop(tokio::spawn(eof(stream, pace))),
-            Front::Http1 => drop(tokio::spawn(http1::serve(stream, pace.closing))),
+            Front::Http1 => drop(tokio::spawn(http1::serve(stream, Handler::Nothing, pace.closing))),
         }
     }
 }
@@ -134,7 +135,7 @@ async fn through_cmux(
     }
     if matched + 1 == matchers.len() {
         notes.routed(number, "cmux", "http");
-        http1::serve(replay, pace.closing).await;
+        http1::serve(replay, Handler::Page, pace.closing).await;
     } else {
         notes.routed(number, "cmux", "grpc");
         let accepted =

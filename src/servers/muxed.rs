@@ -7,9 +7,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::mux::{Closed, Mux, Observer, Route, Rule, Rules, Sniffed};
 use crate::net::PeerAddress;
 
+use super::Accepted;
 use super::back_end::Running;
 use super::fronts::{Notes, ServerPace};
-use super::{Accepted, http1};
+use super::http1::{self, Handler};
 
 static MUX: LazyLock<Mux> =
     LazyLock::new(|| Mux::new(Rules::new().to("grpc", Rule::Grpc).to("http", Rule::Http1)));
@@ -30,7 +31,7 @@ pub(super) async fn serve(
     if route.name() == "grpc" {
         back_end.accept(Accepted::new(connection, peer));
     } else {
-        http1::serve(connection, pace.closing).await;
+        http1::serve(connection, Handler::Page, pace.closing).await;
     }
 }
 

@@ -80,14 +80,15 @@ impl Connection {
                 let text = &texts[self.pace.build % texts.len()];
                 texts::fill_in(text, &self.facts())
             }
-            Some(Action::Retry) => "the connection is draining".to_owned(),
+            Some(Action::Retry(Some(text))) => texts::fill_in(text, &self.facts()),
+            Some(Action::Retry(None)) => "the connection is draining".to_owned(),
             None => match self.default_text(trigger) {
                 Some(text) => text.to_owned(),
                 None => return,
             },
         };
         let failure = Failure { text, cause: self.cause(trigger) };
-        if phase == Phase::Call && action == Some(&Action::Retry) {
+        if phase == Phase::Call && matches!(action, Some(Action::Retry(_))) {
             self.call_ends(CallEnd::Retry(failure), trigger);
             return;
         }

@@ -9,6 +9,7 @@ use crate::script::{
     WaitFrom, Who,
 };
 use crate::wire::StreamId;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// The client that is meant where bytes name none.
@@ -29,6 +30,7 @@ enum Particular {
     FrameLimit(u32),
     FirstStream(StreamId),
     Tls(Hello),
+    Tries(NonZeroU32),
 }
 
 choice!(Particular {
@@ -44,11 +46,12 @@ choice!(Particular {
     FrameLimit { 0: limit },
     FirstStream { 0: stream },
     Tls { 0: hello },
+    Tries { 0: tries },
 });
 
 choice!(Who { Scripted { 0: behaviour }, Catalogued { 0: spec } });
 
-record!(Calls { steps, finally });
+record!(Calls { steps, finally, upgraded });
 record!(Occasion { trigger, phase, after_goaway });
 record!(AfterFailure { wait, from });
 
@@ -74,7 +77,7 @@ choice!(Trigger {
 choice!(Phase { Connecting, Call, Writing, Idle, Securing });
 choice!(TlsVersion { Tls13, Tls12, Tls11, Tls10 });
 record!(Hello { alpn, sni, versions, authority });
-choice!(Action { Fail { 0: texts }, Retry, Ignore, Later });
+choice!(Action { Fail { 0: texts }, Retry { 0: text }, Ignore, Later });
 choice!(AfterLoss { Connect, Idle, Blink, Wait { 0: wait, 1: from } });
 choice!(WaitFrom { End, Start });
 
@@ -122,6 +125,7 @@ impl Behaviour {
             Particular::FrameLimit(limit) => self.frame_limit = limit,
             Particular::FirstStream(stream) => self.first_stream = stream,
             Particular::Tls(hello) => self.tls = Some(hello),
+            Particular::Tries(tries) => self.tries = tries,
         }
     }
 
@@ -141,6 +145,7 @@ impl Behaviour {
             after_loss,
             after_early_loss,
             after_failure,
+            tries,
         } = self;
         let mut particulars = vec![
             (*cuts != default.cuts).then(|| Particular::Cuts(cuts.clone())),
@@ -154,6 +159,7 @@ impl Behaviour {
             after_early_loss.map(Particular::AfterEarlyLoss),
             tls.clone().map(Particular::Tls),
             (*after_failure != default.after_failure).then_some(Particular::AfterFailure(*after_failure)),
+            (*tries != default.tries).then_some(Particular::Tries(*tries)),
         ];
         let reactions = reactions.iter();
         particulars.extend(reactions.map(|(on, action)| Some(Particular::Reaction(*on, action.clone()))));
