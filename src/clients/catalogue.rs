@@ -128,6 +128,7 @@ impl KnownClient {
         let version = itself.map_or(version, |(_, itself)| itself).as_str();
         let behaviour = Cow::Borrowed(&self.profile.behaviour);
         let lists = Cow::Borrowed(self.family.field_lists.as_slice());
+        let work = Work { calls: self.family.role.calls_of(work.calls), ..work };
         Arc::new(Plan::new(behaviour, lists, version, authority, work))
     }
 }
