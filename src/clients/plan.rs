@@ -76,7 +76,7 @@ impl Plan {
     pub(crate) fn builds(&self) -> usize {
         let texts = self.behaviour.reactions.values().map(|action| match action {
             Action::Fail(texts) => texts.len(),
-            Action::Retry | Action::Ignore | Action::Later => 1,
+            Action::Retry | Action::RetryThenFail(_) | Action::Ignore | Action::Later => 1,
         });
         texts.max().unwrap_or(1)
     }

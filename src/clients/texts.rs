@@ -7,7 +7,11 @@
 //! `{http reason}` what net/http calls it, `{http Status}` the gRPC status that gRPC makes of it; `{content-type}` is what grpc-go
 //! says of a content type that is not gRPC's, `{; content-type}` the same behind something else, `{content-type before 1.40}` its
 //! earlier words;
-//! `{frame}` the type of the server's first frame as golang.org/x/net names it.
+//! `{frame}` the type of the server's first frame as golang.org/x/net names it; `{deadline ns}` and `{deadline s}` are
+//! the time that a call has, the latter with nine decimals; `{goaway JAVA}` and `{code JAVA}` the gRPC statuses that
+//! grpc-java makes of the GOAWAY's code and of the stream's.
+
+use std::time::Duration;
 
 use crate::wire::{ErrorCode, FrameKind};
 
@@ -19,6 +23,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) goaway: Option<&'a GoAway>,
     pub(crate) answer: Option<&'a StreamAnswer>,
     pub(crate) first_frame: Option<FrameKind>,
+    /// How long a call has.
+    pub(crate) deadline: Duration,
 }
 
 /// The text with its placeholders filled in.
@@ -27,7 +33,11 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         return text.to_owned();
     }
     let mut text = text.to_owned();
+    text = text.replace("{deadline ns}", &facts.deadline.as_nanos().to_string());
+    let (whole, rest) = (facts.deadline.as_secs(), facts.deadline.subsec_nanos());
+    text = text.replace("{deadline s}", &format!("{whole}.{rest:09}"));
     if let Some(goaway) = facts.goaway {
+        text = text.replace("{goaway JAVA}", status_in_java(goaway.code));
         text = text.replace("{goaway}", &goaway.code.to_string());
         text = text.replace("{goaway-number}", &u32::from(goaway.code).to_string());
         let debug = String::from_utf8_lossy(&goaway.debug);
@@ -51,6 +61,7 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         text = fill_in_content_type(text, answer);
         if let Some(code) = answer.reset {
             text = text.replace("{code}", &code.to_string());
+            text = text.replace("{code JAVA}", status_in_java(code));
             text = text.replace("{code-number}", &u32::from(code).to_string());
             text = text.replace("{reset Status}", STATUS_NAMES[status_of_reset(code)]);
         }
@@ -123,6 +134,18 @@ fn status_of_http(status: u32) -> usize {
     }
 }
 
+/// The gRPC status that grpc-java makes of an HTTP/2 error code (`GrpcUtil.Http2Error`).
+fn status_in_java(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::NoError | ErrorCode::RefusedStream => "UNAVAILABLE",
+        ErrorCode::Cancel => "CANCELLED",
+        ErrorCode::EnhanceYourCalm => "RESOURCE_EXHAUSTED",
+        ErrorCode::InadequateSecurity => "PERMISSION_DENIED",
+        ErrorCode::Http11Required | ErrorCode::Unknown(_) => "UNKNOWN",
+        _ => "INTERNAL",
+    }
+}
+
 /// `DeadlineExceeded` as `DEADLINE_EXCEEDED`.
 fn upper_case(name: &str) -> String {
     let mut upper = String::with_capacity(name.len() + 2);
@@ -159,6 +182,7 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled_in_from_what_came() {
+        let deadline = Duration::from_millis(2_500);
         let goaway = GoAway {
             last: StreamId::MAX,
             code: ErrorCode::ProtocolError,
@@ -166,11 +190,19 @@ mod tests {
         };
         let answer =
             StreamAnswer { grpc_status: Some(4), grpc_message: "late".into(), ..StreamAnswer::default() };
-        let facts =
-            Facts { goaway: Some(&goaway), answer: Some(&answer), first_frame: Some(FrameKind::GoAway) };
+        let facts = Facts {
+            goaway: Some(&goaway),
+            answer: Some(&answer),
+            first_frame: Some(FrameKind::GoAway),
+            deadline,
+        };
         assert_eq!(
             fill_in("{goaway} {debug} {Status} {STATUS} {status} {message} {frame}", &facts),
             "PROTOCOL_ERROR why DeadlineExceeded DEADLINE_EXCEEDED 4 late GoAwayFrame"
+        );
+        assert_eq!(
+            fill_in("{goaway JAVA} {deadline ns}ns {deadline s}s", &facts),
+            "INTERNAL 2500000000ns 2.500000000s"
         );
     }
 
@@ -178,7 +210,10 @@ mod tests {
     fn an_answer_that_is_not_grpcs_is_named_by_its_status_and_content_type() {
         let mut answer = StreamAnswer { http_status: Some(404), ..StreamAnswer::default() };
         let says = |answer: &StreamAnswer, text| {
-            fill_in(text, &Facts { goaway: None, answer: Some(answer), first_frame: None })
+            fill_in(
+                text,
+                &Facts { goaway: None, answer: Some(answer), first_frame: None, deadline: Duration::ZERO },
+            )
         };
         let text = "{http Status}: {http} ({http reason}){; content-type}";
         assert_eq!(

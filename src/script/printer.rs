@@ -100,6 +100,7 @@ impl Display for Action {
                 write!(formatter, "{word} {}", Quoted(text.as_bytes()))
             }),
             Self::Retry => formatter.write_str("retry"),
+            Self::RetryThenFail(text) => write!(formatter, "retry then fail {}", Quoted(text.as_bytes())),
             Self::Ignore => formatter.write_str("ignore"),
             Self::Later => formatter.write_str("later"),
         }

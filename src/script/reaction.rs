@@ -66,6 +66,8 @@ pub enum Action {
     Fail(OneOrMore<String>),
     /// The call goes to a new connection, and its user sees nothing.
     Retry,
+    /// The same once; if it happens to the call again, it fails with this text.
+    RetryThenFail(String),
     /// Nothing.
     Ignore,
     /// It does not notice until the connection is ready.

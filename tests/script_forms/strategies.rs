@@ -219,6 +219,7 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         (text(), vec(text(), 0..3)).prop_map(|(first, rest)| Action::Fail(OneOrMore::new(first, rest))),
         select(vec![Action::Retry, Action::Ignore, Action::Later]),
+        text().prop_map(Action::RetryThenFail),
     ]
 }
 

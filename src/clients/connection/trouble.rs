@@ -81,13 +81,14 @@ impl Connection {
                 texts::fill_in(text, &self.facts())
             }
             Some(Action::Retry) => "the connection is draining".to_owned(),
+            Some(Action::RetryThenFail(text)) => texts::fill_in(text, &self.facts()),
             None => match self.default_text(trigger) {
                 Some(text) => text.to_owned(),
                 None => return,
             },
         };
         let failure = Failure { text, cause: self.cause(trigger) };
-        if phase == Phase::Call && action == Some(&Action::Retry) {
+        if phase == Phase::Call && matches!(action, Some(Action::Retry | Action::RetryThenFail(_))) {
             self.call_ends(CallEnd::Retry(failure), trigger);
             return;
         }
@@ -177,6 +178,7 @@ impl Connection {
             goaway: self.answers.goaway.as_ref(),
             answer: self.answers.streams.get(&self.stream),
             first_frame: self.answers.first_frame,
+            deadline: self.plan.work.deadline,
         }
     }
 

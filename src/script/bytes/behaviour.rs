@@ -66,7 +66,7 @@ choice!(Trigger {
 });
 
 choice!(Phase { Connecting, Call, Writing, Idle });
-choice!(Action { Fail { 0: texts }, Retry, Ignore, Later });
+choice!(Action { Fail { 0: texts }, Retry, Ignore, Later, RetryThenFail { 0: text } });
 choice!(AfterLoss { Connect, Idle, Blink, Wait { 0: wait, 1: from } });
 choice!(WaitFrom { End, Start });
 

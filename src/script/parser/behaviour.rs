@@ -261,6 +261,10 @@ fn action(line: &mut Line<'_>) -> Result<Action, ScriptError> {
             }
             Ok(Action::Fail(texts))
         }
+        "retry" if line.take("then") => {
+            line.keyword("fail")?;
+            Ok(Action::RetryThenFail(line.quoted("what the user reads the second time")?))
+        }
         "retry" => Ok(Action::Retry),
         "ignore" => Ok(Action::Ignore),
         "later" => Ok(Action::Later),
