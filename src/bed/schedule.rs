@@ -65,7 +65,9 @@ impl Schedule {
         let slow = LEGS[2];
         let mixed = [
             Self { first: answered, later: slow, ..Self::default() },
+            Self { first: slow, later: answered, ..Self::default() },
             Self { first: answered, later: answered, leaves_at_once: true, ..Self::default() },
+            Self { first: slow, later: answered, leaves_at_once: true, ..Self::default() },
             Self { first: LEGS[3], notices_blinks: true, ..Self::default() },
         ];
         let builds = (1..builds).map(|build| Self { build, ..Self::default() });
