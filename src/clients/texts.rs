@@ -58,7 +58,7 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         let reason = known.and_then(|known| known.canonical_reason()).unwrap_or_default();
         text = text.replace("{http reason}", reason);
         text = text.replace("{http Status}", STATUS_NAMES[status_of_http(http)]);
-        text = fill_in_content_type(text, answer);
+        text = fill_in_content_type(&text, answer);
         if let Some(code) = answer.reset {
             text = text.replace("{code}", &code.to_string());
             text = text.replace("{code JAVA}", status_in_java(code));
@@ -72,7 +72,7 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
     text
 }
 
-fn fill_in_content_type(text: String, answer: &StreamAnswer) -> String {
+fn fill_in_content_type(text: &str, answer: &StreamAnswer) -> String {
     let (before_1_40, since) = match &answer.content_type {
         None => (
             "transport: missing content-type field".to_owned(),
