@@ -11,9 +11,10 @@ use super::plan::{Plan, Work};
 use super::profile::{Family, Profile};
 use super::{ClientSpec, ClientSpecError, Version};
 
-const FILES: [(&str, &str); 2] = [
+const FILES: [(&str, &str); 3] = [
     ("clients/grpc-go.bed", include_str!("grpc-go.bed")),
     ("clients/grpc-java.bed", include_str!("grpc-java.bed")),
+    ("clients/tonic.bed", include_str!("tonic.bed")),
 ];
 
 static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {

@@ -9,7 +9,7 @@
 //! earlier words;
 //! `{frame}` the type of the server's first frame as golang.org/x/net names it; `{deadline ns}` and `{deadline s}` are
 //! the time that a call has, the latter with nine decimals; `{goaway JAVA}` and `{code JAVA}` the gRPC statuses that
-//! grpc-java makes of the GOAWAY's code and of the stream's.
+//! grpc-java makes of the GOAWAY's code and of the stream's, `{status RUST}` is how tonic describes the status answered.
 
 use std::time::Duration;
 
@@ -51,6 +51,8 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         text = text.replace("{status}", &status.to_string());
         text = text.replace("{Status}", name);
         text = text.replace("{STATUS}", &upper_case(name));
+        let described = DESCRIPTIONS_IN_RUST.get(status as usize).copied().unwrap_or(DESCRIPTIONS_IN_RUST[2]);
+        text = text.replace("{status RUST}", described);
         text = text.replace("{message}", &answer.grpc_message);
         let http = answer.http_status.unwrap_or(0);
         text = text.replace("{http}", &http.to_string());
@@ -108,6 +110,27 @@ const STATUS_NAMES: [&str; 17] = [
     "Unavailable",
     "DataLoss",
     "Unauthenticated",
+];
+
+/// tonic's descriptions of them (`Code::description`).
+const DESCRIPTIONS_IN_RUST: [&str; 17] = [
+    "The operation completed successfully",
+    "The operation was cancelled",
+    "Unknown error",
+    "Client specified an invalid argument",
+    "Deadline expired before operation could complete",
+    "Some requested entity was not found",
+    "Some entity that we attempted to create already exists",
+    "The caller does not have permission to execute the specified operation",
+    "Some resource has been exhausted",
+    "The system is not in a state required for the operation's execution",
+    "The operation was aborted",
+    "Operation was attempted past the valid range",
+    "Operation is not implemented or not supported",
+    "Internal error",
+    "The service is currently unavailable",
+    "Unrecoverable data loss or corruption",
+    "The request does not have valid authentication credentials",
 ];
 
 /// The gRPC status of a stream that was reset with `code` (grpc-go `internal/transport/http_util.go`, http2ErrConvTab).

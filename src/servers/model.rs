@@ -269,7 +269,8 @@ impl Model {
     }
 
     fn measure(&mut self, bytes: usize) {
-        let Some(increment) = u32::try_from(bytes).ok().and_then(Increment::new) else {
+        let increment = u32::try_from(bytes).ok().and_then(Increment::new);
+        let Some(increment) = increment.filter(|_| bytes > 0) else {
             return;
         };
         let first = !std::mem::replace(&mut self.measured, true);
