@@ -11,8 +11,10 @@ use super::plan::{Plan, Work};
 use super::profile::{Family, Profile};
 use super::{ClientSpec, ClientSpecError, Version};
 
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 14] = [
     ("clients/grpc-go.bed", include_str!("grpc-go.bed")),
+    ("clients/grpc-java.bed", include_str!("grpc-java.bed")),
+    ("clients/tonic.bed", include_str!("tonic.bed")),
     ("clients/curl.bed", include_str!("curl.bed")),
     ("clients/nghttp.bed", include_str!("nghttp.bed")),
     ("clients/okhttp.bed", include_str!("okhttp.bed")),

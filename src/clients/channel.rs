@@ -15,6 +15,7 @@ use crate::tls::Trouble;
 
 use super::connection::{CallEnd, Cause, Connection, Failure, News, Pace, Request};
 use super::plan::Plan;
+use super::texts::{self, Facts};
 
 /// The least time from one dialling to the next: a server that ends each connection at once would else be dialled
 /// without end at one moment of virtual time.
@@ -336,7 +337,9 @@ impl Channel {
             }
             _ if call.deadline <= now => {
                 let text = match self.plan.reaction(Trigger::Deadline, Phase::Connecting, false) {
-                    Some(Action::Fail(texts)) => texts.first().cloned().unwrap_or_default(),
+                    Some(Action::Fail(texts)) => {
+                        texts.first().map(|text| self.of_deadline(text)).unwrap_or_default()
+                    }
                     _ => "the deadline is over".to_owned(),
                 };
                 let cause = Cause::Waited(self.waiting_for(call));
@@ -345,6 +348,12 @@ impl Channel {
             _ => return false,
         }
         true
+    }
+
+    /// What a call reads whose deadline ends before there is a connection for it.
+    fn of_deadline(&self, text: &str) -> String {
+        let deadline = self.plan.work.deadline;
+        texts::fill_in(text, &Facts { goaway: None, answer: None, first_frame: None, alert: None, deadline })
     }
 
     fn back_off(&self, number: usize, wait: Duration, from: WaitFrom, now: Duration) -> State {

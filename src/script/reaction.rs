@@ -70,7 +70,8 @@ pub enum Phase {
 /// What a client does then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// The connection fails, or the call. Several texts are those of several builds of the client.
+    /// The connection fails, or the call. Several texts are those of several builds of the client, or of several orders
+    /// of events inside it.
     Fail(OneOrMore<String>),
     /// The call goes to a new connection, and its user sees nothing; or reads this if it has done so before.
     Retry(Option<String>),

@@ -16,6 +16,7 @@ mod http1;
 mod model;
 mod muxed;
 mod name;
+mod netty;
 mod tonic_health;
 
 pub use accepted::Accepted;

@@ -187,6 +187,7 @@ impl Connection {
             answer: self.answers.streams.get(&self.stream),
             first_frame: self.answers.first_frame,
             alert: self.alert,
+            deadline: self.plan.work.deadline,
         }
     }
 
