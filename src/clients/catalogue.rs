@@ -11,7 +11,10 @@ use super::plan::{Plan, Work};
 use super::profile::{Family, Profile};
 use super::{ClientSpec, ClientSpecError, Version};
 
-const FILES: [(&str, &str); 1] = [("clients/grpc-go.bed", include_str!("grpc-go.bed"))];
+const FILES: [(&str, &str); 2] = [
+    ("clients/grpc-go.bed", include_str!("grpc-go.bed")),
+    ("clients/grpc-js.bed", include_str!("grpc-js.bed")),
+];
 
 static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
     let read = |(file, source)| match Family::parse(file, source) {

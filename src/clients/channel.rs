@@ -305,8 +305,8 @@ impl Channel {
                 self.end_call(Some(failure), now);
             }
             _ if call.deadline <= now => {
-                let text = match self.plan.reaction(Trigger::Deadline, Phase::Connecting, false) {
-                    Some(Action::Fail(texts)) => texts.first().cloned().unwrap_or_default(),
+                let text = match self.plan.reaction(Trigger::Deadline, Phase::Connecting, false, None) {
+                    Some(Action::Fail(texts)) => texts[self.paces.first.build % texts.len()].clone(),
                     _ => "the deadline is over".to_owned(),
                 };
                 let cause = Cause::Waited(self.waiting_for(call));

@@ -126,7 +126,7 @@ fn predict(
     if name.security != Security::Cleartext {
         return Err(fail("TLS can't be predicted yet".to_owned()));
     }
-    if matches!(name.back_end, BackEnd::Nghttp2 | BackEnd::Netty | BackEnd::CCore) {
+    if matches!(name.back_end, BackEnd::Netty) {
         return Err(fail(format!("the back end {} can't be predicted yet", name.back_end.word())));
     }
     let (client, authority, work) = setting(client);

@@ -9,6 +9,7 @@
 
 mod accepted;
 mod back_end;
+mod c_core;
 mod cmux;
 mod fronts;
 mod grpc_go;
@@ -16,6 +17,7 @@ mod http1;
 mod model;
 mod muxed;
 mod name;
+mod nghttp2;
 mod tonic_health;
 
 pub use accepted::Accepted;

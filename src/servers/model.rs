@@ -23,6 +23,8 @@ pub(crate) struct Traits {
     pub(crate) settings: &'static [(SettingId, u32)],
     /// Whether they are sent when the connection is accepted, or only after the client's preface.
     pub(crate) speaks_first: bool,
+    /// What it adds to the connection's window behind its first SETTINGS, in bytes.
+    pub(crate) window_on_greeting: Option<Increment>,
     /// What it adds to the connection's window after the client's SETTINGS, in bytes.
     pub(crate) window: Option<Increment>,
     /// Whether it measures the connection with a PING when DATA comes.
@@ -33,15 +35,19 @@ pub(crate) struct Traits {
     pub(crate) answers: fn(&Request) -> Response,
     /// Whether the parts of an answer are written one by one.
     pub(crate) writes_in_parts: bool,
+    /// How HPACK writes the fields of its answers.
+    pub(crate) fields: Policy,
 }
 
 /// What a server makes of a SETTINGS acknowledgement too many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum SurplusAck {
     /// Nothing.
     Ignored,
     /// It says GOAWAY, answers nothing more, and closes the connection after some time.
     GoAway { code: ErrorCode, closes_after: Duration },
+    /// It gives the calls that it has not answered this answer instead of theirs, and closes without another word.
+    Closes { answer: fn() -> Response },
 }
 
 /// A request whose stream has ended.
@@ -181,6 +187,9 @@ impl Model {
     fn greet(&mut self) {
         let settings = self.traits.settings.iter().map(|&(id, value)| Setting { id, value }).collect();
         self.write(&Frame::Settings(settings));
+        if let Some(increment) = self.traits.window_on_greeting {
+            self.write(&Frame::WindowUpdate { stream: StreamId::CONNECTION, increment });
+        }
         self.unacknowledged += 1;
     }
 
@@ -236,6 +245,14 @@ impl Model {
         match self.traits.surplus_ack {
             SurplusAck::Ignored => {}
             SurplusAck::GoAway { code, closes_after } => self.go_away(code, now + closes_after),
+            SurplusAck::Closes { answer } => {
+                for (_, stream, _) in std::mem::take(&mut self.due) {
+                    self.write_answer(stream, answer());
+                    self.write(&Frame::RstStream { stream, code: ErrorCode::NoError });
+                }
+                self.going_away = true;
+                self.closes_at = Some(now);
+            }
         }
     }
 
@@ -291,7 +308,11 @@ impl Model {
     }
 
     fn answer(&mut self, stream: StreamId, request: &Request) {
-        let Response { headers, body, trailers } = (self.traits.answers)(request);
+        self.write_answer(stream, (self.traits.answers)(request));
+    }
+
+    fn write_answer(&mut self, stream: StreamId, answer: Response) {
+        let Response { headers, body, trailers } = answer;
         let only_headers = body.is_none() && trailers.is_empty();
         self.write_block(stream, &headers, only_headers);
         if let Some(data) = body {
@@ -307,7 +328,8 @@ impl Model {
 
     fn write_block(&mut self, stream: StreamId, fields: &[(&'static str, String)], end_stream: bool) {
         let mut block = Vec::new();
-        let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes(), Policy::GO));
+        let policy = self.traits.fields;
+        let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes(), policy));
         self.encoder.encode(fields, &mut block);
         let fragment = block.into();
         self.write(&Frame::Headers {

@@ -69,7 +69,7 @@ impl Connection {
         }
         let phase = self.phase();
         let plan = Arc::clone(&self.plan);
-        let action = plan.reaction(trigger, phase, self.answers.goaway.is_some());
+        let action = plan.reaction(trigger, phase, self.answers.goaway.is_some(), self.stated_code());
         let text = match action {
             Some(Action::Ignore) => return,
             Some(Action::Later) => {
@@ -166,6 +166,12 @@ impl Connection {
                 Refusal::Status(answer.and_then(|answer| answer.http_status).unwrap_or(0))
             }
         })
+    }
+
+    /// The code that the server gave for what it did: of the stream's reset, else of its GOAWAY.
+    fn stated_code(&self) -> Option<ErrorCode> {
+        let reset = self.answers.streams.get(&self.stream).and_then(|answer| answer.reset);
+        reset.or(self.answers.goaway.as_ref().map(|goaway| goaway.code))
     }
 
     pub(super) fn goaway_refusal(&self) -> Refusal {

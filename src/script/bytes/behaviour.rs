@@ -5,7 +5,8 @@ use super::{ByteForm, Listed, Reader, Writer};
 use crate::clients::ClientSpec;
 use crate::net::Offsets;
 use crate::script::{
-    Action, AfterFailure, AfterLoss, Behaviour, Calls, Client, Occasion, Phase, Trigger, WaitFrom, Who,
+    Acknowledging, Action, AfterFailure, AfterLoss, Behaviour, Calls, Client, Occasion, Phase, Trigger,
+    WaitFrom, Who,
 };
 use crate::wire::StreamId;
 use std::time::Duration;
@@ -17,7 +18,7 @@ const USUAL_CLIENT: &str = "grpc-go@1.33.3";
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Particular {
     Cuts(Offsets),
-    NoAcks,
+    Acks(Acknowledging),
     Calls(Calls),
     Reaction(Occasion, Action),
     SettingsWithin(Duration),
@@ -27,11 +28,12 @@ enum Particular {
     AfterFailure(AfterFailure),
     FrameLimit(u32),
     FirstStream(StreamId),
+    FixedPriorities,
 }
 
 choice!(Particular {
     Cuts { 0: offsets },
-    NoAcks,
+    Acks { 0: when },
     Calls { 0: calls },
     Reaction { 0: occasion, 1: action },
     SettingsWithin { 0: within },
@@ -41,12 +43,13 @@ choice!(Particular {
     AfterFailure { 0: failure },
     FrameLimit { 0: limit },
     FirstStream { 0: stream },
+    FixedPriorities,
 });
 
 choice!(Who { Scripted { 0: behaviour }, Catalogued { 0: spec } });
 
 record!(Calls { steps, finally });
-record!(Occasion { trigger, phase, after_goaway });
+record!(Occasion { trigger, phase, after_goaway, code });
 record!(AfterFailure { wait, from });
 
 choice!(Trigger {
@@ -68,6 +71,7 @@ choice!(Trigger {
 choice!(Phase { Connecting, Call, Writing, Idle });
 choice!(Action { Fail { 0: texts }, Retry, Ignore, Later });
 choice!(AfterLoss { Connect, Idle, Blink, Wait { 0: wait, 1: from } });
+choice!(Acknowledging { Never, Late, AtOnce });
 choice!(WaitFrom { End, Start });
 
 /// Who it is comes before what it is called: a name says least.
@@ -103,7 +107,7 @@ impl Behaviour {
     fn take(&mut self, particular: Particular) {
         match particular {
             Particular::Cuts(offsets) => self.cuts = offsets,
-            Particular::NoAcks => self.acknowledges = false,
+            Particular::Acks(when) => self.acknowledges = when,
             Particular::Calls(calls) => self.calls = Some(calls),
             Particular::Reaction(occasion, action) => drop(self.reactions.insert(occasion, action)),
             Particular::SettingsWithin(within) => self.settings_within = Some(within),
@@ -113,6 +117,7 @@ impl Behaviour {
             Particular::AfterFailure(failure) => self.after_failure = failure,
             Particular::FrameLimit(limit) => self.frame_limit = limit,
             Particular::FirstStream(stream) => self.first_stream = stream,
+            Particular::FixedPriorities => self.fixed_priorities = true,
         }
     }
 
@@ -121,6 +126,7 @@ impl Behaviour {
         let Self {
             cuts,
             acknowledges,
+            fixed_priorities,
             frame_limit,
             settings_within,
             first_stream,
@@ -134,7 +140,8 @@ impl Behaviour {
         } = self;
         let mut particulars = vec![
             (*cuts != default.cuts).then(|| Particular::Cuts(cuts.clone())),
-            (!acknowledges).then_some(Particular::NoAcks),
+            (*acknowledges != default.acknowledges).then_some(Particular::Acks(*acknowledges)),
+            fixed_priorities.then_some(Particular::FixedPriorities),
             (*frame_limit != default.frame_limit).then_some(Particular::FrameLimit(*frame_limit)),
             settings_within.map(Particular::SettingsWithin),
             (*first_stream != default.first_stream).then_some(Particular::FirstStream(*first_stream)),
