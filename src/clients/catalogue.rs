@@ -11,8 +11,9 @@ use super::plan::{Plan, Work};
 use super::profile::{Family, Profile};
 use super::{ClientSpec, ClientSpecError, Version};
 
-const FILES: [(&str, &str); 2] = [
+const FILES: [(&str, &str); 3] = [
     ("clients/grpc-go.bed", include_str!("grpc-go.bed")),
+    ("clients/grpcio.bed", include_str!("grpcio.bed")),
     ("clients/grpc-js.bed", include_str!("grpc-js.bed")),
 ];
 
@@ -130,7 +131,7 @@ impl KnownClient {
         let itself = self.family.calls_itself.iter().find(|(known, _)| known == version);
         let version = itself.map_or(version, |(_, itself)| itself).as_str();
         let behaviour = Cow::Borrowed(&self.profile.behaviour);
-        let lists = Cow::Borrowed(self.family.field_lists.as_slice());
+        let lists = self.family.field_lists_of(&self.spec.version);
         Arc::new(Plan::new(behaviour, lists, version, authority, work))
     }
 }

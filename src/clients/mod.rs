@@ -23,5 +23,5 @@ pub(crate) use connection::{Cause, Failure, Pace};
 pub(crate) use driver::run;
 pub(crate) use plan::Plan;
 pub use plan::Work;
-pub use profile::{Family, Profile};
+pub use profile::{Family, FamilyWord, Profile};
 pub use spec::{ClientSpec, ClientSpecError, Version};

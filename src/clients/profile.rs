@@ -3,6 +3,7 @@
 //! A family's profiles are one file beside this one, in the form of a script (see [`script`](crate::script)) with a head
 //! for each profile. The file is read when the catalogue is first asked for; that it can be read is a test.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::script::{
@@ -20,6 +21,8 @@ pub struct Family {
     pub recorded_up_to: Version,
     /// Versions that call themselves by another.
     pub calls_itself: Vec<(Version, Version)>,
+    /// What placeholders of its own stand for, in the order of versions.
+    pub words: Vec<FamilyWord>,
     /// Versions that stand for the others in a matrix.
     pub landmarks: Vec<Version>,
     /// The mode that is meant when none is named, if the family has modes.
@@ -28,6 +31,18 @@ pub struct Family {
     pub field_lists: Vec<FieldList>,
     /// Its profiles, in the order of the file.
     pub profiles: Vec<Profile>,
+}
+
+/// What a placeholder in header lists stands for, from one version on until another line says otherwise: the release of a
+/// library inside the library, a code name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FamilyWord {
+    /// The placeholder, without its braces.
+    pub name: String,
+    /// The first version.
+    pub from: Version,
+    /// What it stands for.
+    pub value: String,
 }
 
 /// How a range of versions behaves.
@@ -87,6 +102,22 @@ impl Family {
         family.ok_or_else(|| ScriptError::empty(file, source, "a block `family NAME`"))
     }
 
+    /// The header lists with the family's own placeholders filled in for a version.
+    pub(crate) fn field_lists_of(&self, version: &Version) -> Cow<'_, [FieldList]> {
+        if self.words.is_empty() {
+            return Cow::Borrowed(&self.field_lists);
+        }
+        let mut lists = self.field_lists.clone();
+        for word in self.words.iter().rev().filter(|word| word.from <= *version) {
+            // The last line that holds is met first, and leaves no placeholder to those before it.
+            let placeholder = format!("{{{}}}", word.name);
+            for line in lists.iter_mut().flat_map(|list| &mut list.lines) {
+                line.value = line.value.replace(&placeholder, &word.value);
+            }
+        }
+        Cow::Owned(lists)
+    }
+
     /// The profile of a client: of those that cover it, the one that says most about its environment.
     pub fn profile(&self, spec: &ClientSpec) -> Option<&Profile> {
         let covering = self.profiles.iter().filter(|profile| profile.covers(spec));
@@ -100,6 +131,7 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
     let mut default_mode = None;
     let mut landmarks = Vec::new();
     let mut calls_itself = Vec::new();
+    let mut words = Vec::new();
     for mut inner in body {
         if inner.take("recorded") && inner.take("up") && inner.take("to") {
             recorded_up_to = Some(inner.parsed("a version")?);
@@ -107,6 +139,12 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
             while inner.peek().is_some() {
                 landmarks.push(inner.parsed("a version")?);
             }
+        } else if inner.take("word") {
+            let name = inner.expect_word("the placeholder's name")?;
+            inner.keyword("from")?;
+            let from = inner.parsed("a version")?;
+            inner.keyword("is")?;
+            words.push(FamilyWord { name, from, value: inner.quoted("what it stands for")? });
         } else if inner.take("mode") {
             default_mode = Some(inner.expect_word("the default mode")?);
         } else {
@@ -122,6 +160,7 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
         name,
         recorded_up_to,
         calls_itself,
+        words,
         landmarks,
         default_mode,
         field_lists: Vec::new(),

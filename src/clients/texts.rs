@@ -7,7 +7,9 @@
 //! `{http reason}` what net/http calls it, `{http Status}` the gRPC status that gRPC makes of it; `{content-type}` is what grpc-go
 //! says of a content type that is not gRPC's, `{; content-type}` the same behind something else, `{content-type before 1.40}` its
 //! earlier words;
-//! `{frame}` the type of the server's first frame as golang.org/x/net names it.
+//! `{frame}` the type of the server's first frame as golang.org/x/net names it, `{frame-number}` its number; `{http1}` is the
+//! status of an HTTP/1 answer. `{reset STATUS}` and `{http STATUS}` are spelled as in Java, `{goaway-number}` and `{code-number}`
+//! are numbers.
 
 use crate::wire::{ErrorCode, FrameKind};
 
@@ -19,6 +21,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) goaway: Option<&'a GoAway>,
     pub(crate) answer: Option<&'a StreamAnswer>,
     pub(crate) first_frame: Option<FrameKind>,
+    pub(crate) http1_status: Option<u16>,
 }
 
 /// The text with its placeholders filled in.
@@ -48,15 +51,21 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         let reason = known.and_then(|known| known.canonical_reason()).unwrap_or_default();
         text = text.replace("{http reason}", reason);
         text = text.replace("{http Status}", STATUS_NAMES[status_of_http(http)]);
+        text = text.replace("{http STATUS}", &upper_case(STATUS_NAMES[status_of_http(http)]));
         text = fill_in_content_type(text, answer);
         if let Some(code) = answer.reset {
             text = text.replace("{code}", &code.to_string());
             text = text.replace("{code-number}", &u32::from(code).to_string());
             text = text.replace("{reset Status}", STATUS_NAMES[status_of_reset(code)]);
+            text = text.replace("{reset STATUS}", &upper_case(STATUS_NAMES[status_of_reset(code)]));
         }
     }
     if let Some(kind) = facts.first_frame {
         text = text.replace("{frame}", go_frame_name(kind));
+        text = text.replace("{frame-number}", &u8::from(kind).to_string());
+    }
+    if let Some(status) = facts.http1_status {
+        text = text.replace("{http1}", &status.to_string());
     }
     text
 }
@@ -167,7 +176,7 @@ mod tests {
         let answer =
             StreamAnswer { grpc_status: Some(4), grpc_message: "late".into(), ..StreamAnswer::default() };
         let facts =
-            Facts { goaway: Some(&goaway), answer: Some(&answer), first_frame: Some(FrameKind::GoAway) };
+            Facts { goaway: Some(&goaway), answer: Some(&answer), first_frame: Some(FrameKind::GoAway), http1_status: None };
         assert_eq!(
             fill_in("{goaway} {debug} {Status} {STATUS} {status} {message} {frame}", &facts),
             "PROTOCOL_ERROR why DeadlineExceeded DEADLINE_EXCEEDED 4 late GoAwayFrame"
@@ -178,7 +187,7 @@ mod tests {
     fn an_answer_that_is_not_grpcs_is_named_by_its_status_and_content_type() {
         let mut answer = StreamAnswer { http_status: Some(404), ..StreamAnswer::default() };
         let says = |answer: &StreamAnswer, text| {
-            fill_in(text, &Facts { goaway: None, answer: Some(answer), first_frame: None })
+            fill_in(text, &Facts { goaway: None, answer: Some(answer), first_frame: None, http1_status: None })
         };
         let text = "{http Status}: {http} ({http reason}){; content-type}";
         assert_eq!(

@@ -2,7 +2,7 @@
 //!
 //! Sources: grpc 1.85 `src/core/ext/transport/chttp2/transport/frame_settings.cc` and `chttp2_transport.cc`; first bytes,
 //! answers and the end after a surplus acknowledgement as in the captures `*__direct-to-c-core.pcap` and
-//! `*__cmux-settings-to-c-core.pcap`. Its PINGs, which measure the connection, carry random bytes and are left out.
+//! `*__cmux-settings-to-c-core.pcap`. Its PINGs carry random bytes, which are zeros here.
 
 use crate::wire::hpack::{Huffman, Indexing, NameSource, Policy};
 use crate::wire::{Increment, SettingId};
@@ -25,7 +25,7 @@ pub(super) static C_CORE: Traits = Traits {
     speaks_first: true,
     window_on_greeting: Increment::new(4_128_769),
     window: None,
-    measures: None,
+    measures: Some([0; 8]),
     surplus_ack: SurplusAck::Closes { answer: unexpected_ack },
     answers: answer,
     writes_in_parts: false,

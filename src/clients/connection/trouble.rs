@@ -183,6 +183,7 @@ impl Connection {
             goaway: self.answers.goaway.as_ref(),
             answer: self.answers.streams.get(&self.stream),
             first_frame: self.answers.first_frame,
+            http1_status: self.answers.http1_status,
         }
     }
 
