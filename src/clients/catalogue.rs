@@ -1,6 +1,5 @@
 //! The clients that are known by name.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -11,8 +10,10 @@ use super::plan::{Plan, Work};
 use super::profile::{Family, Profile};
 use super::{ClientSpec, ClientSpecError, Version};
 
-const FILES: [(&str, &str); 14] = [
+const FILES: [(&str, &str); 16] = [
     ("clients/grpc-go.bed", include_str!("grpc-go.bed")),
+    ("clients/grpcio.bed", include_str!("grpcio.bed")),
+    ("clients/grpc-js.bed", include_str!("grpc-js.bed")),
     ("clients/grpc-java.bed", include_str!("grpc-java.bed")),
     ("clients/tonic.bed", include_str!("tonic.bed")),
     ("clients/curl.bed", include_str!("curl.bed")),
@@ -142,7 +143,7 @@ impl KnownClient {
         let itself = self.family.calls_itself.iter().find(|(known, _)| known == version);
         let version = itself.map_or(version, |(_, itself)| itself).as_str();
         let behaviour = self.profile.behaviour_in(&self.spec.environment);
-        let lists = Cow::Borrowed(self.family.field_lists.as_slice());
+        let lists = self.family.field_lists_of(&self.spec.version);
         let work = Work { calls: self.family.role.calls_of(work.calls), ..work };
         let mut plan = Plan::new(behaviour, lists, version, authority, work);
         plan.words_matter = self.family.role.speaks_for_itself();

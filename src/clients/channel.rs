@@ -336,9 +336,9 @@ impl Channel {
                 self.end_call(Some(failure), now);
             }
             _ if call.deadline <= now => {
-                let text = match self.plan.reaction(Trigger::Deadline, Phase::Connecting, false) {
+                let text = match self.plan.reaction(Trigger::Deadline, Phase::Connecting, false, None) {
                     Some(Action::Fail(texts)) => {
-                        texts.first().map(|text| self.of_deadline(text)).unwrap_or_default()
+                        self.of_deadline(&texts[self.paces.first.build % texts.len()])
                     }
                     _ => "the deadline is over".to_owned(),
                 };
@@ -353,7 +353,17 @@ impl Channel {
     /// What a call reads whose deadline ends before there is a connection for it.
     fn of_deadline(&self, text: &str) -> String {
         let deadline = self.plan.work.deadline;
-        texts::fill_in(text, &Facts { goaway: None, answer: None, first_frame: None, alert: None, deadline })
+        texts::fill_in(
+            text,
+            &Facts {
+                goaway: None,
+                answer: None,
+                first_frame: None,
+                alert: None,
+                deadline,
+                http1_status: None,
+            },
+        )
     }
 
     fn back_off(&self, number: usize, wait: Duration, from: WaitFrom, now: Duration) -> State {

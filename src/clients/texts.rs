@@ -8,7 +8,9 @@
 //! `{http reason}` what net/http calls it, `{http Status}` the gRPC status that gRPC makes of it; `{content-type}` is what grpc-go
 //! says of a content type that is not gRPC's, `{; content-type}` the same behind something else, `{content-type before 1.40}` its
 //! earlier words;
-//! `{frame}` the type of the server's first frame as golang.org/x/net names it; `{deadline ns}` and `{deadline s}` are
+//! `{frame}` the type of the server's first frame as golang.org/x/net names it, `{frame-number}` its number; `{http1}` is the
+//! status of an HTTP/1 answer. `{reset STATUS}` and `{http STATUS}` are spelled as in Java, `{goaway-number}` and `{code-number}`
+//! are numbers; `{deadline ns}` and `{deadline s}` are
 //! the time that a call has, the latter with nine decimals; `{goaway JAVA}` and `{code JAVA}` the gRPC statuses that
 //! grpc-java makes of the GOAWAY's code and of the stream's, `{status RUST}` is how tonic describes the status answered.
 
@@ -27,6 +29,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) alert: Option<u8>,
     /// How long a call has.
     pub(crate) deadline: Duration,
+    pub(crate) http1_status: Option<u16>,
 }
 
 /// The text with its placeholders filled in.
@@ -62,12 +65,14 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         let reason = known.and_then(|known| known.canonical_reason()).unwrap_or_default();
         text = text.replace("{http reason}", reason);
         text = text.replace("{http Status}", STATUS_NAMES[status_of_http(http)]);
+        text = text.replace("{http STATUS}", &upper_case(STATUS_NAMES[status_of_http(http)]));
         text = fill_in_content_type(&text, answer);
         if let Some(code) = answer.reset {
             text = text.replace("{code}", &code.to_string());
             text = text.replace("{code JAVA}", status_in_java(code));
             text = text.replace("{code-number}", &u32::from(code).to_string());
             text = text.replace("{reset Status}", STATUS_NAMES[status_of_reset(code)]);
+            text = text.replace("{reset STATUS}", &upper_case(STATUS_NAMES[status_of_reset(code)]));
         }
     }
     if let Some(alert) = facts.alert {
@@ -75,6 +80,10 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
     }
     if let Some(kind) = facts.first_frame {
         text = text.replace("{frame}", go_frame_name(kind));
+        text = text.replace("{frame-number}", &u8::from(kind).to_string());
+    }
+    if let Some(status) = facts.http1_status {
+        text = text.replace("{http1}", &status.to_string());
     }
     text
 }
@@ -250,6 +259,7 @@ mod tests {
             first_frame: Some(FrameKind::GoAway),
             alert: None,
             deadline,
+            http1_status: None,
         };
         assert_eq!(
             fill_in("{goaway} {debug} {Status} {STATUS} {status} {message} {frame}", &facts),
@@ -271,6 +281,7 @@ mod tests {
                 first_frame: None,
                 alert: None,
                 deadline: Duration::ZERO,
+                http1_status: None,
             };
             fill_in(text, &facts)
         };

@@ -14,7 +14,7 @@ use crate::bed::{Ending, Run, bed};
 use crate::capture::{self, Direction};
 use crate::clients::{ClientSpec, KnownClient, Role, Work};
 use crate::flight::Flight;
-use crate::servers::{BackEnd, Front, Security, ServerName};
+use crate::servers::{Front, Security, ServerName};
 
 pub use mask::masked;
 pub use observation::{
@@ -127,9 +127,6 @@ fn predict(
     let client = KnownClient::find(&spec).map_err(|error| fail(error.to_string()))?;
     if name.security != Security::Cleartext {
         return Err(fail("TLS can't be predicted yet".to_owned()));
-    }
-    if matches!(name.back_end, BackEnd::Nghttp2 | BackEnd::CCore) {
-        return Err(fail(format!("the back end {} can't be predicted yet", name.back_end.word())));
     }
     let role = client.family.role;
     let (client, authority, work) = setting(client);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::OneOrMore;
+use crate::wire::ErrorCode;
 
 /// Something that happens out of turn, and when it counts. A client does one thing on each occasion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +14,8 @@ pub struct Occasion {
     pub phase: Option<Phase>,
     /// Whether it counts only on a connection that got a GOAWAY.
     pub after_goaway: bool,
+    /// The code that the server must have given for it to count: the stream's, if that was reset, else the GOAWAY's.
+    pub code: Option<ErrorCode>,
 }
 
 /// Something that happens out of turn.
@@ -65,6 +68,18 @@ pub enum Phase {
     Idle,
     /// With a call on it.
     Call,
+}
+
+/// When a client answers SETTINGS and PING without a step that does it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Acknowledging {
+    /// At once.
+    #[default]
+    AtOnce,
+    /// PING at once, SETTINGS together with what it writes next.
+    Late,
+    /// Not at all.
+    Never,
 }
 
 /// What a client does then.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::fronts::Tempo;
 use super::model::{Model, Traits};
-use super::{Accepted, BackEnd, grpc_go, netty, tonic_health};
+use super::{Accepted, BackEnd, c_core, grpc_go, netty, nghttp2, tonic_health};
 
 /// A running back end.
 #[derive(Clone)]
@@ -34,8 +34,9 @@ impl Running {
                 tokio::spawn(tonic_health::serve(incoming, tempo));
                 return Self::Tonic { queue };
             }
+            BackEnd::Nghttp2 => &nghttp2::NGHTTP2,
             BackEnd::Netty => &netty::NETTY,
-            BackEnd::Nghttp2 | BackEnd::CCore => &grpc_go::GRPC_GO,
+            BackEnd::CCore => &c_core::C_CORE,
         };
         Self::Modelled { traits, start, tempo }
     }

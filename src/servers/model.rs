@@ -61,12 +61,14 @@ pub(crate) enum Opening {
 }
 
 /// What a server makes of a SETTINGS acknowledgement too many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum SurplusAck {
     /// Nothing.
     Ignored,
     /// It says GOAWAY, answers nothing more, and closes the connection after some time.
     GoAway { code: ErrorCode, closes_after: Duration },
+    /// It gives the calls that it has not answered this answer instead of theirs, and closes without another word.
+    Closes { answer: fn() -> Response },
 }
 
 /// A request whose stream has ended.
@@ -313,6 +315,14 @@ impl Model {
         match self.traits.surplus_ack {
             SurplusAck::Ignored => {}
             SurplusAck::GoAway { code, closes_after } => self.go_away(code, now + closes_after),
+            SurplusAck::Closes { answer } => {
+                for (_, stream, _) in std::mem::take(&mut self.due) {
+                    self.write_answer(stream, answer());
+                    self.write(&Frame::RstStream { stream, code: ErrorCode::NoError });
+                }
+                self.going_away = true;
+                self.closes_at = Some(now);
+            }
         }
     }
 
@@ -373,7 +383,11 @@ impl Model {
     }
 
     fn answer(&mut self, stream: StreamId, request: &Request) {
-        let Response { headers, body, trailers } = (self.traits.answers)(request);
+        self.write_answer(stream, (self.traits.answers)(request));
+    }
+
+    fn write_answer(&mut self, stream: StreamId, answer: Response) {
+        let Response { headers, body, trailers } = answer;
         let only_headers = body.is_none() && trailers.is_empty();
         self.write_block(stream, &headers, only_headers);
         if let Some(data) = body {
@@ -389,8 +403,8 @@ impl Model {
 
     fn write_block(&mut self, stream: StreamId, fields: &[(&'static str, String)], end_stream: bool) {
         let mut block = Vec::new();
-        let fields =
-            fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes(), self.traits.fields));
+        let policy = self.traits.fields;
+        let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes(), policy));
         self.encoder.encode(fields, &mut block);
         let fragment = block.into();
         self.write(&Frame::Headers {
