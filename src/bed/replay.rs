@@ -119,7 +119,8 @@ impl Recording {
         let capture = capture::read(bytes)?;
         let mut log = KeyLog::of(&capture);
         log.extend(keys);
-        let clients = capture.flows.iter().map(|flow| (flow.number, RecordedClient::of(flow, &log))).collect();
+        let clients =
+            capture.flows.iter().map(|flow| (flow.number, RecordedClient::of(flow, &log))).collect();
         Ok(Self { clients, tls: TlsReplay::default(), cut_off: capture.cut_off })
     }
 
@@ -296,8 +297,7 @@ fn captured_outcome(client: &RecordedClient) -> Option<Outcome> {
         (None, _) if summary.http1_answer => Refusal::Close,
         (None, _) if summary.requests == 0 && summary.server_settings => return None,
         (None, _) => {
-            let waiting_for =
-                if summary.requests > 0 { WaitingFor::Response } else { WaitingFor::Settings };
+            let waiting_for = if summary.requests > 0 { WaitingFor::Response } else { WaitingFor::Settings };
             return Some(Outcome::Stalled { who: Party::Client, waiting_for });
         }
     };

@@ -10,9 +10,9 @@ mod observation;
 use bytes::Bytes;
 
 use crate::bed::{Ending, Run, bed};
-use crate::capture::{self, Direction};
+use crate::capture::{self, Direction, KeyLog, TlsConversation};
 use crate::clients::{ClientSpec, KnownClient, Work};
-use crate::flight::Flight;
+use crate::flight::{Flight, Offer, Opening};
 use crate::servers::{BackEnd, Front, Security, ServerName};
 
 pub use mask::masked;
@@ -63,7 +63,7 @@ pub fn compare(observation: &Observation, capture: &[u8]) -> Comparison {
             Ok(run) => run,
             Err((client, reason)) => return Comparison::skipped(client, &observation.server, reason),
         };
-    let captured = match first_flight(capture) {
+    let captured = match opening(capture) {
         Ok(flight) => flight,
         Err(reason) => return Comparison::skipped(run.client, &observation.server, reason),
     };
@@ -133,13 +133,24 @@ fn predict(
     Ok(bed().known_client(client).named_server(name).authority(&authority).work(work).run())
 }
 
-fn first_flight(capture: &[u8]) -> Result<Flight, String> {
+fn opening(capture: &[u8]) -> Result<Opening, String> {
     let capture = capture::read(capture).map_err(|error| format!("its capture can't be read: {error}"))?;
     let Some(flow) = capture.flows.first() else { return Err("its capture holds no connection".to_owned()) };
-    Ok(Flight::of(flow.data(Direction::ToServer).map(|(_, bytes)| bytes)))
+    if !TlsConversation::begins(flow) {
+        let flight = Flight::of(flow.data(Direction::ToServer).map(|(_, bytes)| bytes));
+        return Ok(Opening::in_the_clear(flight));
+    }
+    let conversation = TlsConversation::read(flow, &KeyLog::of(&capture));
+    if let Some(stop) = conversation.stop(Direction::ToServer) {
+        return Err(format!("its capture can't be decrypted: {stop}"));
+    }
+    Ok(Opening {
+        offer: conversation.hello.as_ref().map(Offer::of),
+        flight: Flight::of(conversation.data(Direction::ToServer).map(Bytes::as_ref)),
+    })
 }
 
-fn differences(observation: &Observation, captured: &Flight, ending: &Ending) -> Vec<String> {
+fn differences(observation: &Observation, captured: &Opening, ending: &Ending) -> Vec<String> {
     let mut differs = Vec::new();
     let observed_results: Vec<bool> = observation.rpcs.iter().map(|call| call.error.is_none()).collect();
     let predicted_results: Vec<bool> = ending.calls.iter().map(|call| call.error.is_none()).collect();
@@ -177,8 +188,8 @@ fn differences(observation: &Observation, captured: &Flight, ending: &Ending) ->
             "GOAWAYs of the connections: {observed_goaways:?}, predicted {predicted_goaways:?}"
         ));
     }
-    let predicted = Flight::of(ending.flight.iter().map(Bytes::as_ref));
-    differs.extend(Flight::difference(captured, &predicted).map(|text| format!("first flight: {text}")));
+    let predicted = Opening::in_the_clear(Flight::of(ending.flight.iter().map(Bytes::as_ref)));
+    differs.extend(Opening::difference(captured, &predicted).map(|text| format!("first flight: {text}")));
     differs
 }
 
@@ -193,4 +204,47 @@ fn that_matter(connections: impl Iterator<Item = (u32, Option<u32>)>, only_first
 /// Whose times include the loading of classes.
 fn runs_on_the_jvm(client: &str) -> bool {
     matches!(client, "grpc-java" | "okhttp" | "java-net-http")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn opening_of(capture: &str) -> Opening {
+        let path = format!("{}/captures/{capture}", env!("CARGO_MANIFEST_DIR"));
+        opening(&fs::read(path).expect("the capture")).expect("it can be read")
+    }
+
+    #[test]
+    fn over_tls_the_first_flight_is_the_same_as_in_the_clear_cut_where_records_end() {
+        for version in ["1.17.0", "1.33.3"] {
+            let clear = opening_of(&format!("grpc-go-{version}__cmux-header.pcap"));
+            let tls = opening_of(&format!("grpc-go-{version}__tls-cmux-header.pcapng"));
+            assert!(tls.offer.is_some() && clear.offer.is_none());
+            let differs = Flight::difference(&tls.flight, &clear.flight);
+            // The scheme of a request tells the two apart.
+            assert!(differs.as_ref().is_none_or(|text| text.contains(":scheme")), "{differs:?}");
+        }
+    }
+
+    #[test]
+    fn every_recorded_opening_over_tls_can_be_compared() {
+        let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/captures")).expect("the recordings");
+        let mut openings = 0;
+        for file in files.map(|file| file.expect("a file").file_name()) {
+            let name = file.to_string_lossy().into_owned();
+            if !name.ends_with(".pcapng") {
+                continue;
+            }
+            let opening = opening_of(&name);
+            assert!(opening.offer.is_some(), "{name}");
+            assert_eq!(Opening::difference(&opening, &opening), None, "{name}");
+            let in_http = matches!(opening.flight, Flight::Http2(_) | Flight::Http1(_));
+            assert!(in_http || opening.flight == Flight::Nothing, "{name}: {:?}", opening.flight);
+            openings += 1;
+        }
+        assert_eq!(openings, 207);
+    }
 }

@@ -210,8 +210,10 @@ mod tests {
 
     #[test]
     fn a_line_that_is_none_has_its_place() {
-        let bad = |text: &str| KeyLog::parse(text.as_bytes()).map(|log| log.len()).map_err(|bad| bad.to_string());
-        let says = |wants: &str, line: usize| Err(format!("line {line} is none of a key log, which has {wants}"));
+        let bad =
+            |text: &str| KeyLog::parse(text.as_bytes()).map(|log| log.len()).map_err(|bad| bad.to_string());
+        let says =
+            |wants: &str, line: usize| Err(format!("line {line} is none of a key log, which has {wants}"));
         assert_eq!(bad("# Title\n\nSome words\n"), says("a label in capitals", 3));
         assert_eq!(bad("CLIENT_RANDOM\n"), says("a label, a random and a secret", 1));
         assert_eq!(bad("CLIENT_RANDOM 0x 12\n"), says("a random and a secret in hexadecimal", 1));

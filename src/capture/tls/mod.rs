@@ -8,7 +8,8 @@
 //! |---|---|
 //! | `keylog` | lines of an `SSLKEYLOGFILE`, from a file or from a capture's secrets blocks |
 //! | `cipher`, `schedule`, `opener` | secrets into keys, and protected records into their content |
-//! | `conversation`, `state` | a flow into records, and those into [`TlsEvent`]s |
+//! | `reading`, `state` | a flow into records, and those into [`TlsEvent`]s |
+//! | `conversation` | what they come to |
 //! | `stop` | why a direction could not be read to its end |
 //!
 //! TLS 1.3 and the AEAD suites of TLS 1.2 are opened, through ring. Whatever is not (other versions and suites, data sent
@@ -19,6 +20,7 @@ mod cipher;
 mod conversation;
 mod keylog;
 mod opener;
+mod reading;
 mod schedule;
 mod state;
 mod stop;

@@ -39,10 +39,8 @@ pub(super) fn master_keys(
     let seed = [b"key expansion", &server_random[..], client_random].concat();
     let block = pseudorandom(cipher.hash, master, &seed, 2 * (key + iv));
     let (keys, ivs) = block.split_at(2 * key);
-    let of = |side: usize| Keys {
-        key: keys[side * key..][..key].to_vec(),
-        iv: ivs[side * iv..][..iv].to_vec(),
-    };
+    let of =
+        |side: usize| Keys { key: keys[side * key..][..key].to_vec(), iv: ivs[side * iv..][..iv].to_vec() };
     [of(0), of(1)]
 }
 
@@ -52,8 +50,7 @@ fn expand_label(hash: Hash, secret: &[u8], label: &str, length: usize) -> Option
         return None;
     }
     let label = ["tls13 ", label].concat();
-    let info =
-        [&(length as u16).to_be_bytes()[..], &[label.len() as u8], label.as_bytes(), &[0]].concat();
+    let info = [&(length as u16).to_be_bytes()[..], &[label.len() as u8], label.as_bytes(), &[0]].concat();
     let mut output = vec![0; length];
     let secret = hkdf::Prk::new_less_safe(hash.hkdf(), secret);
     secret.expand(&[&info], Length(length)).and_then(|key| key.fill(&mut output)).ok()?;

@@ -97,9 +97,7 @@ impl Protection {
             *self = Self::Keyed(Box::new(Keyed::new(name, direction, agreed, log)?));
         }
         match self {
-            Self::Keyed(keyed) => {
-                keyed.opener.open(record).map_err(|_| StopReason::DoesNotOpen(keyed.name))
-            }
+            Self::Keyed(keyed) => keyed.opener.open(record).map_err(|_| StopReason::DoesNotOpen(keyed.name)),
             Self::None | Self::Due(_) => Ok((record.kind, record.payload)),
         }
     }

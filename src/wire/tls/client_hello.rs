@@ -100,7 +100,7 @@ pub(super) fn session_id(fields: &mut Fields<'_>) -> Result<Bytes, TlsError> {
     Ok(Bytes::copy_from_slice(id))
 }
 
-/// The first name of type `host_name`; others were never defined (RFC 6066 section 3).
+/// The name of type `host_name`, of which there may be one (RFC 6066 section 3).
 fn server_name(mut content: Fields<'_>) -> Result<Option<String>, TlsError> {
     let part = HelloPart::ServerName;
     let mut list = Fields::new(content.vector_16(part)?);
@@ -110,11 +110,11 @@ fn server_name(mut content: Fields<'_>) -> Result<Option<String>, TlsError> {
     }
     let mut found = None;
     while !list.is_empty() {
-        let kind = list.number_8(part)?;
-        let name = list.vector_16(part)?;
-        if kind != 0 {
-            continue;
+        // Names of other types were never defined, so nobody knows where one of them ends.
+        if list.number_8(part)? != 0 {
+            break;
         }
+        let name = list.vector_16(part)?;
         let readable = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
         match std::str::from_utf8(name) {
             Ok(name) if readable && found.is_none() => found = Some(name.to_owned()),

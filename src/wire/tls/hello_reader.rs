@@ -70,7 +70,7 @@ impl HelloReader {
         loop {
             let record = self.records.next_record();
             // What a record claims to be and what its first message is can be told before the record is all there.
-            if let (Ok(None), &[kind, ref rest @ ..]) = (&record, self.records.begun()) {
+            if let (Ok(None), &[kind @ 20..=24, ref rest @ ..]) = (&record, self.records.begun()) {
                 expect_handshake(kind.into())?;
                 if let (None, Some(&first)) = (self.messages.kind(), rest.get(record::HEADER - 1)) {
                     expect_client_hello(first.into())?;

@@ -168,7 +168,10 @@ mod tests {
     fn what_is_no_record_is_refused_at_the_byte_that_shows_it() {
         assert_eq!(first(b"G"), Err(TlsError::NotTls { byte: b'G', place: 0 }));
         assert_eq!(first(&[22, 2]), Err(TlsError::NotTls { byte: 2, place: 1 }));
-        assert_eq!(first(&[22, 3, 9, 0xff, 0xff]), Err(TlsError::RecordTooLong { length: 0xffff, limit: 18_432 }));
+        assert_eq!(
+            first(&[22, 3, 9, 0xff, 0xff]),
+            Err(TlsError::RecordTooLong { length: 0xffff, limit: 18_432 })
+        );
         assert_eq!(first(&[22, 3, 3, 0, 0]), Err(TlsError::EmptyRecord));
         assert_eq!(first(&[0x80, 0x2e, 1, 3, 1]), Err(TlsError::Ssl2Hello));
         assert_eq!(first(&[0x80, 0x2e, 1, 0, 2]), Err(TlsError::Ssl2Hello));

@@ -242,9 +242,7 @@ impl Alert {
     /// Reads the content of an alert record, if it is one whole alert.
     pub fn parse(content: &[u8]) -> Option<Self> {
         match content {
-            &[level, description] => {
-                Some(Self { level: level.into(), description: description.into() })
-            }
+            &[level, description] => Some(Self { level: level.into(), description: description.into() }),
             _ => None,
         }
     }
