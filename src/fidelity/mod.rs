@@ -141,7 +141,8 @@ fn opening(capture: &[u8]) -> Result<Opening, String> {
         return Ok(Opening::in_the_clear(flight));
     }
     let conversation = TlsConversation::read(flow, &KeyLog::of(&capture));
-    if let Some(stop) = conversation.stop(Direction::ToServer) {
+    let stop = conversation.stop(Direction::ToServer);
+    if let Some(stop) = stop.filter(|stop| !stop.reason.is_for_want_of_bytes()) {
         return Err(format!("its capture can't be decrypted: {stop}"));
     }
     Ok(Opening {
