@@ -2,6 +2,7 @@
 
 use muxbed::capture::writer::{Layout, Plan, write};
 use muxbed::capture::{Direction, KeyLog, RecordedClient, StopReason, TlsConversation, Unusable, read};
+use proptest::prelude::*;
 use rustls::crypto::ring;
 use rustls::crypto::ring::cipher_suite;
 
@@ -26,6 +27,9 @@ fn spoiled(session: &mut Session, spoil: impl FnOnce(&mut [u8])) -> Plan {
     spoil(&mut flight.expect("it answered").1);
     session.plan(1460)
 }
+
+/// A change to the server's first flight.
+type Spoil = fn(&mut [u8]);
 
 /// The place of the suite in the flight of a server, behind two headers, version, random and session id.
 fn suite_at(flight: &[u8]) -> usize {
@@ -89,7 +93,7 @@ fn keys_of_another_session_open_nothing() {
 #[test]
 fn suites_versions_and_compression_that_are_not_opened_are_named() {
     let suite = cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
-    let cases: [(fn(&mut [u8]), StopReason, &str); 3] = [
+    let cases: [(Spoil, StopReason, &str); 3] = [
         (
             |flight| {
                 let at = suite_at(flight);
@@ -194,4 +198,28 @@ fn a_damaged_record_stops_at_its_place() {
     let bytes: usize =
         session.written.iter().filter(|(by, _)| *by == ToServer).map(|(_, bytes)| bytes.len()).sum();
     assert_eq!(stop.offset, bytes as u64 - length);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn damage_never_adds_to_what_was_said(
+        suite in prop::sample::select(ring::ALL_CIPHER_SUITES),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        segment in 1..200_usize,
+    ) {
+        let mut session = session(suite);
+        for (flight, place, byte) in changes {
+            let flight = flight.index(session.written.len());
+            let flight = &mut session.written[flight].1;
+            let place = place.index(flight.len());
+            flight[place] = byte;
+        }
+        let conversation = session.read(segment);
+        for direction in [ToServer, ToClient] {
+            let read: Vec<u8> = conversation.data(direction).flatten().copied().collect();
+            prop_assert!(session.all_said(direction).starts_with(&read));
+        }
+    }
 }

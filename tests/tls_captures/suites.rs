@@ -1,6 +1,7 @@
 //! Whatever rustls says to itself over TLS is read back, in every suite of both versions and through whatever the
 //! protocol does on the way.
 
+use bytes::Bytes;
 use muxbed::capture::{Direction, TlsConversation, TlsWhat};
 use muxbed::wire::tls::{HandshakeKind, ProtocolVersion};
 use rustls::crypto::{CryptoProvider, ring};
@@ -38,7 +39,7 @@ fn every_suite_of_both_versions_is_opened_however_it_is_segmented() {
             assert_eq!(u16::from(negotiated.version), u16::from(suite.version().version));
             assert_eq!(negotiated.alpn.as_deref(), Some(&b"h2"[..]), "{suite:?}");
             assert!(conversation.is_established());
-            let lengths: Vec<usize> = conversation.data(ToServer).map(|bytes| bytes.len()).collect();
+            let lengths: Vec<usize> = conversation.data(ToServer).map(Bytes::len).collect();
             assert_eq!(lengths, [1, 16_384, 16_384, 7_232], "a record each");
         }
     }
