@@ -69,6 +69,7 @@ pub(crate) struct StreamAnswer {
     pub(crate) http_status: Option<u32>,
     pub(crate) grpc_status: Option<u32>,
     pub(crate) grpc_message: String,
+    pub(crate) content_type: Option<String>,
 }
 
 /// Something new in what was read.
@@ -105,6 +106,14 @@ struct Block {
     stream: StreamId,
     end_stream: bool,
     bytes: BytesMut,
+}
+
+impl StreamAnswer {
+    /// Whether the content type is gRPC's, with or without a message format behind it (gRPC over HTTP/2, "Responses").
+    pub(crate) fn is_grpc(&self) -> bool {
+        let rest = self.content_type.as_deref().and_then(|stated| stated.strip_prefix("application/grpc"));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', ';']))
+    }
 }
 
 impl Answers {
@@ -268,6 +277,9 @@ impl Answers {
             match field.name.as_ref() {
                 b":status" => answer.http_status = number(),
                 b"grpc-status" => answer.grpc_status = number(),
+                b"content-type" => {
+                    answer.content_type = Some(String::from_utf8_lossy(&field.value).into_owned());
+                }
                 b"grpc-message" => answer.grpc_message = percent_decoded(&field.value),
                 _ => {}
             }

@@ -128,6 +128,7 @@ impl KnownClient {
         let version = itself.map_or(version, |(_, itself)| itself).as_str();
         let behaviour = Cow::Borrowed(&self.profile.behaviour);
         let lists = Cow::Borrowed(self.family.field_lists.as_slice());
+        let work = Work { calls: self.family.role.calls_of(work.calls), ..work };
         Arc::new(Plan::new(behaviour, lists, version, authority, work))
     }
 }
@@ -206,7 +207,7 @@ mod tests {
     fn a_version_between_two_recorded_ones_takes_the_profile_of_its_range() {
         assert_eq!(title("grpc-go@1.20.5"), "1.20 to 1.23: waits");
         assert_eq!(title("grpc-go@1.8.2"), "1.5 to 1.8: eager");
-        assert_eq!(title("grpc-go@1.80.0"), "1.75 to 1.80: x/net from 0.41");
+        assert_eq!(title("grpc-go@1.80.0"), "1.77 to 1.80: names the HTTP status in any case");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::script::{
-    Behaviour, BehaviourParser, Block, FieldList, Line, ScriptError, blocks, parse_field_list,
+    Behaviour, BehaviourParser, Block, Complaint, FieldList, Line, ScriptError, blocks, parse_field_list,
 };
 
 use super::{ClientSpec, Version};
@@ -16,6 +16,8 @@ use super::{ClientSpec, Version};
 pub struct Family {
     /// Its name in a [`ClientSpec`].
     pub name: String,
+    /// What it is used for.
+    pub role: Role,
     /// The newest version of which there are recordings; newer ones run as the newest profile and say so.
     pub recorded_up_to: Version,
     /// Versions that call themselves by another.
@@ -28,6 +30,19 @@ pub struct Family {
     pub field_lists: Vec<FieldList>,
     /// Its profiles, in the order of the file.
     pub profiles: Vec<Profile>,
+}
+
+/// What a family is used for, which decides what it is asked to do and whose words its user reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Makes gRPC calls, one after another over one channel, and tells its user of a failure in its own words.
+    #[default]
+    GrpcClient,
+    /// Makes one request. Any response is a success, and the words for a failure are as much those of the program
+    /// around the library as its own.
+    HttpClient,
+    /// Passes on the calls of a client in front of it, whose user reads what that client makes of its answer.
+    Proxy,
 }
 
 /// How a range of versions behaves.
@@ -51,6 +66,29 @@ pub struct Profile {
     pub shown_by: Vec<String>,
     /// What it does.
     pub behaviour: Behaviour,
+}
+
+impl Role {
+    const ALL: [Self; 3] = [Self::GrpcClient, Self::HttpClient, Self::Proxy];
+
+    /// The word in a family's head.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::GrpcClient => "grpc-client",
+            Self::HttpClient => "http-client",
+            Self::Proxy => "proxy",
+        }
+    }
+
+    /// Whether the user reads the library's own words, so that a recording of them holds for everybody.
+    pub fn speaks_for_itself(self) -> bool {
+        self == Self::GrpcClient
+    }
+
+    /// How many of the calls that it is asked for it makes.
+    pub(crate) fn calls_of(self, asked: u32) -> u32 {
+        if self == Self::HttpClient { asked.min(1) } else { asked }
+    }
 }
 
 impl Profile {
@@ -96,6 +134,7 @@ impl Family {
 
 fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError> {
     let name = line.expect_word("the family's name")?;
+    let mut role = Role::default();
     let mut recorded_up_to = None;
     let mut default_mode = None;
     let mut landmarks = Vec::new();
@@ -107,6 +146,8 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
             while inner.peek().is_some() {
                 landmarks.push(inner.parsed("a version")?);
             }
+        } else if inner.take("role") {
+            role = role_of(&mut inner)?;
         } else if inner.take("mode") {
             default_mode = Some(inner.expect_word("the default mode")?);
         } else {
@@ -120,6 +161,7 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
     let recorded_up_to = recorded_up_to.ok_or_else(|| line.missing("a line `recorded up to VERSION`"))?;
     Ok(Family {
         name,
+        role,
         recorded_up_to,
         calls_itself,
         landmarks,
@@ -127,6 +169,14 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
         field_lists: Vec::new(),
         profiles: Vec::new(),
     })
+}
+
+fn role_of(line: &mut Line<'_>) -> Result<Role, ScriptError> {
+    let word = line.expect_word("what the family is used for")?;
+    Role::ALL
+        .into_iter()
+        .find(|role| role.word() == word)
+        .ok_or_else(|| line.complain_last(Complaint::unknown("role", &word, &Role::ALL.map(Role::word))))
 }
 
 fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Profile, ScriptError> {
@@ -196,4 +246,23 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
         shown_by,
         behaviour: parser.finish(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_familys_role_says_what_it_is_asked_to_do_and_whose_words_are_read() {
+        let role = |line: &str| {
+            Family::parse("t", &format!("family f\n  recorded up to 1\n{line}")).map(|family| family.role)
+        };
+        assert_eq!(role(""), Ok(Role::GrpcClient));
+        assert_eq!(role("  role http-client\n"), Ok(Role::HttpClient));
+        assert_eq!(role("  role proxy\n"), Ok(Role::Proxy));
+        let error = role("  role http-cleint\n").expect_err("it is no role");
+        assert!(error.to_string().contains("`http-client`"), "{error}");
+        assert_eq!(Role::ALL.map(|role| role.calls_of(2)), [2, 1, 2]);
+        assert_eq!(Role::ALL.map(Role::speaks_for_itself), [true, false, false]);
+    }
 }

@@ -4,6 +4,9 @@
 //! as grpc-go adds it to the former if there are any; `{code}` is the name of the code the stream was reset with,
 //! `{reset Status}` the gRPC status that grpc-go makes of it; `{status}` is the number of the gRPC status answered,
 //! `{Status}` and `{STATUS}` its name as Go and Java write it, `{message}` its message; `{http}` is the HTTP status,
+//! `{http reason}` what net/http calls it, `{http Status}` the gRPC status that gRPC makes of it; `{content-type}` is what grpc-go
+//! says of a content type that is not gRPC's, `{; content-type}` the same behind something else, `{content-type before 1.40}` its
+//! earlier words;
 //! `{frame}` the type of the server's first frame as golang.org/x/net names it.
 
 use crate::wire::{ErrorCode, FrameKind};
@@ -39,7 +42,13 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         text = text.replace("{Status}", name);
         text = text.replace("{STATUS}", &upper_case(name));
         text = text.replace("{message}", &answer.grpc_message);
-        text = text.replace("{http}", &answer.http_status.unwrap_or(0).to_string());
+        let http = answer.http_status.unwrap_or(0);
+        text = text.replace("{http}", &http.to_string());
+        let known = u16::try_from(http).ok().and_then(|http| http::StatusCode::from_u16(http).ok());
+        let reason = known.and_then(|known| known.canonical_reason()).unwrap_or_default();
+        text = text.replace("{http reason}", reason);
+        text = text.replace("{http Status}", STATUS_NAMES[status_of_http(http)]);
+        text = fill_in_content_type(&text, answer);
         if let Some(code) = answer.reset {
             text = text.replace("{code}", &code.to_string());
             text = text.replace("{code-number}", &u32::from(code).to_string());
@@ -50,6 +59,23 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         text = text.replace("{frame}", go_frame_name(kind));
     }
     text
+}
+
+fn fill_in_content_type(text: &str, answer: &StreamAnswer) -> String {
+    let (before_1_40, since) = match &answer.content_type {
+        None => (
+            "transport: missing content-type field".to_owned(),
+            "malformed header: missing HTTP content-type".to_owned(),
+        ),
+        Some(_) if answer.is_grpc() => (String::new(), String::new()),
+        Some(stated) => (
+            format!("transport: received the unexpected content-type {stated:?}"),
+            format!("transport: received unexpected content-type {stated:?}"),
+        ),
+    };
+    let added = if since.is_empty() { String::new() } else { format!("; {since}") };
+    let text = text.replace("{content-type before 1.40}", &before_1_40);
+    text.replace("{content-type}", &since).replace("{; content-type}", &added)
 }
 
 /// gRPC's status codes in order (google.golang.org/grpc/codes).
@@ -82,6 +108,18 @@ fn status_of_reset(code: ErrorCode) -> usize {
         ErrorCode::InadequateSecurity => 7,
         ErrorCode::Unknown(_) => 2,
         _ => 13,
+    }
+}
+
+/// The gRPC status of an answer that has none, from its HTTP status (gRPC's "HTTP to gRPC Status Code Mapping").
+fn status_of_http(status: u32) -> usize {
+    match status {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502..=504 => 14,
+        _ => 2,
     }
 }
 
@@ -134,5 +172,25 @@ mod tests {
             fill_in("{goaway} {debug} {Status} {STATUS} {status} {message} {frame}", &facts),
             "PROTOCOL_ERROR why DeadlineExceeded DEADLINE_EXCEEDED 4 late GoAwayFrame"
         );
+    }
+
+    #[test]
+    fn an_answer_that_is_not_grpcs_is_named_by_its_status_and_content_type() {
+        let mut answer = StreamAnswer { http_status: Some(404), ..StreamAnswer::default() };
+        let says = |answer: &StreamAnswer, text| {
+            fill_in(text, &Facts { goaway: None, answer: Some(answer), first_frame: None })
+        };
+        let text = "{http Status}: {http} ({http reason}){; content-type}";
+        assert_eq!(
+            says(&answer, text),
+            "Unimplemented: 404 (Not Found); malformed header: missing HTTP content-type"
+        );
+        answer.content_type = Some("text/html".into());
+        assert_eq!(
+            says(&answer, "{content-type}"),
+            "transport: received unexpected content-type \"text/html\""
+        );
+        answer.content_type = Some("application/grpc+proto".into());
+        assert_eq!(says(&answer, text), "Unimplemented: 404 (Not Found)");
     }
 }

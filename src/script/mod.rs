@@ -36,6 +36,7 @@ pub use ast::{
     Awaited, Behaviour, Calls, Client, Expectation, ExpectedOutcome, FieldLine, FieldList, HeaderList, Item,
     Script, Step, StreamReference, Who,
 };
+pub(crate) use error::Complaint;
 pub use error::ScriptError;
 pub(crate) use lexer::Line;
 pub use one_or_more::OneOrMore;

@@ -38,6 +38,8 @@ pub enum Trigger {
     Status,
     /// The answer carries an HTTP status other than 200.
     HttpStatus,
+    /// The answer's HTTP status is 200, but its content type is not gRPC's.
+    ContentType,
     /// The time for the server's SETTINGS is over.
     Timeout,
     /// The call's own deadline is over.
@@ -103,7 +105,7 @@ pub enum WaitFrom {
 
 impl Trigger {
     /// All of them, for parsers.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::End,
         Self::Reset,
         Self::Http1,
@@ -114,6 +116,7 @@ impl Trigger {
         Self::ResetStream,
         Self::Status,
         Self::HttpStatus,
+        Self::ContentType,
         Self::Timeout,
         Self::Deadline,
     ];
@@ -131,6 +134,7 @@ impl Trigger {
             Self::ResetStream => "reset-stream",
             Self::Status => "status",
             Self::HttpStatus => "http-status",
+            Self::ContentType => "content-type",
             Self::Timeout => "timeout",
             Self::Deadline => "deadline",
         }

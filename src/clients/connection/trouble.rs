@@ -41,12 +41,14 @@ impl Connection {
     pub(super) fn stream_ended(&mut self, stream: StreamId, now: Duration) {
         let answer = &self.answers.streams[&stream];
         let grpc_failed = answer.grpc_status.is_some_and(|status| status != 0);
-        let http_failed =
-            answer.grpc_status.is_none() && answer.http_status.is_some_and(|status| status != 200);
         if grpc_failed {
             self.happens(Trigger::Status, now);
-        } else if http_failed {
-            self.happens(Trigger::HttpStatus, now);
+        } else if answer.grpc_status.is_none() {
+            match answer.http_status {
+                Some(200) if !answer.is_grpc() => self.happens(Trigger::ContentType, now),
+                Some(200) | None => {}
+                Some(_) => self.happens(Trigger::HttpStatus, now),
+            }
         }
     }
 
@@ -109,7 +111,11 @@ impl Connection {
         self.news.push_back(News::CallEnded(end));
         match trigger {
             _ if !self.plan.makes_calls() => self.close(),
-            Trigger::Deadline | Trigger::Status | Trigger::HttpStatus | Trigger::ResetStream => {
+            Trigger::Deadline
+            | Trigger::Status
+            | Trigger::HttpStatus
+            | Trigger::ContentType
+            | Trigger::ResetStream => {
                 if stream_is_open {
                     self.write_frame(&Frame::RstStream { stream: self.stream, code: ErrorCode::Cancel });
                 }
@@ -125,7 +131,6 @@ impl Connection {
 
     /// What happens to a client whose plan says nothing about it.
     pub(super) fn default_text(&self, trigger: Trigger) -> Option<&'static str> {
-        let walks_a_ladder = !self.plan.makes_calls();
         match trigger {
             Trigger::End => Some("the server ended the connection"),
             Trigger::Reset => Some("the connection was reset"),
@@ -133,9 +138,8 @@ impl Connection {
             Trigger::Deadline => Some("the deadline is over"),
             Trigger::ResetStream => Some("the server reset the stream"),
             Trigger::Status => Some("the server answered with an error"),
-            Trigger::HttpStatus if self.stage == Stage::Calling && !walks_a_ladder => None,
-            Trigger::HttpStatus => None,
-            Trigger::GoAway | Trigger::Unprocessed if walks_a_ladder => {
+            Trigger::HttpStatus | Trigger::ContentType => None,
+            Trigger::GoAway | Trigger::Unprocessed if !self.plan.makes_calls() => {
                 let error = |goaway: &GoAway| goaway.code != ErrorCode::NoError;
                 self.answers.goaway.as_ref().is_some_and(error).then_some("the server said GOAWAY")
             }
@@ -158,7 +162,9 @@ impl Connection {
                 Refusal::ResetStream(answer.and_then(|answer| answer.reset).map_or(0, u32::from))
             }
             Trigger::Status => Refusal::Status(answer.and_then(|answer| answer.grpc_status).unwrap_or(0)),
-            Trigger::HttpStatus => Refusal::Status(answer.and_then(|answer| answer.http_status).unwrap_or(0)),
+            Trigger::HttpStatus | Trigger::ContentType => {
+                Refusal::Status(answer.and_then(|answer| answer.http_status).unwrap_or(0))
+            }
         })
     }
 

@@ -61,6 +61,7 @@ choice!(Trigger {
     ResetStream,
     Status,
     HttpStatus,
+    ContentType,
     Deadline,
 });
 
