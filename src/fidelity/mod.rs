@@ -1,6 +1,6 @@
 //! Does the bed predict what real clients really did? Each recorded run is predicted and compared: the calls with their
 //! texts, their times, the connections and their GOAWAYs, and the first flight with its cuts. Texts count for families
-//! whose users read the library's own words (see [`Role`](crate::clients::Role)).
+//! whose users read the library's own words (see [`Role`]).
 //!
 //! The recording is used for nothing but the comparison: the prediction comes out of running the client's profile against
 //! the server, and knows of the recording only which client, which server, which port and how many calls.
