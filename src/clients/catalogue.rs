@@ -83,6 +83,17 @@ impl KnownClient {
         }
     }
 
+    /// The first version of a profile, in its mode and environment; none if a profile that says more of it goes before.
+    pub(crate) fn first_of(family: &'static Family, profile: &'static Profile) -> Option<Self> {
+        let spec = ClientSpec {
+            name: family.name.clone(),
+            version: profile.from.clone(),
+            mode: profile.mode.clone(),
+            environment: profile.environment.clone(),
+        };
+        Self::find(&spec).ok()
+    }
+
     /// Finds one client, or of a family with a condition on the version (`grpc-go@>=1.18`, `grpc-go@<1.9`) every profile's
     /// first version that meets it.
     ///
