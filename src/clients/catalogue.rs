@@ -150,10 +150,14 @@ impl KnownClient {
 
     /// What it does, ready to run against a server that it calls `authority`.
     pub(crate) fn plan(&self, authority: &str, work: Work) -> Plan {
+        self.plan_over(authority, work, false)
+    }
+
+    fn plan_over(&self, authority: &str, work: Work, tls: bool) -> Plan {
         let version = &self.spec.version;
         let itself = self.family.calls_itself.iter().find(|(known, _)| known == version);
         let version = itself.map_or(version, |(_, itself)| itself).as_str();
-        let behaviour = self.profile.behaviour_in(&self.spec.environment);
+        let behaviour = self.profile.behaviour_in(&self.spec.environment, tls);
         let lists = self.family.field_lists_of(&self.spec.version);
         let work = Work { calls: self.family.role.calls_of(work.calls), ..work };
         let mut plan = Plan::new(behaviour, lists, version, authority, work);
@@ -164,11 +168,11 @@ impl KnownClient {
     /// The same over TLS, if the client can speak it.
     pub(crate) fn plan_over_tls(&self, authority: &str, work: Work) -> Option<Plan> {
         let hello = self.profile.behaviour.tls.clone()?;
-        let mut plan = self.plan(authority, work).over_tls(hello.clone());
+        let mut plan = self.plan_over(authority, work, true).over_tls(hello.clone());
         if let Some(title) = &self.profile.without_h2 {
             let other = self.family.profiles.iter().find(|profile| profile.title == *title)?;
             let other = Self { profile: other, ..self.clone() };
-            plan.without_h2 = Some(Arc::new(other.plan(authority, work).over_tls(hello)));
+            plan.without_h2 = Some(Arc::new(other.plan_over(authority, work, true).over_tls(hello)));
         }
         Some(plan)
     }

@@ -82,7 +82,7 @@ pub struct Profile {
     pub shown_by: Vec<String>,
     /// What it does.
     pub behaviour: Behaviour,
-    /// What it does otherwise when a variable of its environment has a value.
+    /// What it does otherwise under some condition.
     pub under: Vec<Under>,
     /// The profile, by title, that it becomes on a connection for which the server has not chosen `h2`.
     pub without_h2: Option<String>,
@@ -111,13 +111,25 @@ impl Role {
     }
 }
 
-/// One reaction that depends on the environment.
+/// When a reaction counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Over TLS.
+    Tls,
+    /// When a variable of the client's environment has this value.
+    Environment {
+        /// The variable.
+        variable: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// One reaction that counts only sometimes.
 #[derive(Clone, Debug)]
 pub struct Under {
-    /// The variable.
-    pub variable: String,
-    /// The value with which it counts.
-    pub value: String,
+    /// When it counts.
+    pub condition: Condition,
     /// What happens.
     pub occasion: Occasion,
     /// What the client then does.
@@ -125,14 +137,19 @@ pub struct Under {
 }
 
 impl Profile {
-    /// What a client of this profile does in its environment.
+    /// What a client of this profile does in its environment, in the clear or over TLS.
     pub(crate) fn behaviour_in(
         &'static self,
         environment: &BTreeMap<String, String>,
+        over_tls: bool,
     ) -> Cow<'static, Behaviour> {
         let mut behaviour = Cow::Borrowed(&self.behaviour);
-        for Under { variable, value, occasion, action } in &self.under {
-            if environment.get(variable) == Some(value) {
+        for Under { condition, occasion, action } in &self.under {
+            let counts = match condition {
+                Condition::Tls => over_tls,
+                Condition::Environment { variable, value } => environment.get(variable) == Some(value),
+            };
+            if counts {
                 behaviour.to_mut().reactions.insert(*occasion, action.clone());
             }
         }
@@ -289,13 +306,16 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
                 environment.insert(variable, value);
             }
             "under" => {
-                let (variable, value) = environment_pair(&mut inner)?;
+                let condition = if inner.take("tls") {
+                    Condition::Tls
+                } else {
+                    let (variable, value) = environment_pair(&mut inner)?;
+                    Condition::Environment { variable, value }
+                };
                 inner.keyword("on")?;
                 let (occasion, action) = parse_reaction(&mut inner)?;
-                under.retain(|known| {
-                    (&known.variable, &known.value, known.occasion) != (&variable, &value, occasion)
-                });
-                under.push(Under { variable, value, occasion, action });
+                under.retain(|known| (&known.condition, known.occasion) != (&condition, occasion));
+                under.push(Under { condition, occasion, action });
             }
             "without" => {
                 inner.keyword("h2")?;
