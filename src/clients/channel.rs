@@ -26,6 +26,9 @@ pub(crate) struct Channel {
     paces: Paces,
     state: State,
     connections: Vec<Connection>,
+    /// So many of the connections, from the first, have nothing more to say: a channel that dials again and again would
+    /// else spend its time asking the dead.
+    settled: usize,
     opened: Vec<Duration>,
     call: Option<Call>,
     next: Next,
@@ -101,6 +104,7 @@ impl Channel {
             paces,
             state: State::Idle,
             connections: Vec::new(),
+            settled: 0,
             opened: Vec::new(),
             call: None,
             next: Next::Call { at: Duration::ZERO },
@@ -121,7 +125,7 @@ impl Channel {
 
     /// Whether all is done and closed.
     pub(crate) fn is_over(&self) -> bool {
-        self.state == State::Shutdown && self.connections.iter().all(Connection::is_over)
+        self.state == State::Shutdown && self.connections[self.settled..].iter().all(Connection::is_over)
     }
 
     /// How many connections there are; one more than before means that the caller has to dial it.
@@ -164,7 +168,7 @@ impl Channel {
         };
         let waiting = self.call.filter(|call| call.on.is_none()).map(|call| call.deadline);
         let patience = self.call.map(|call| call.started + self.plan.work.patience);
-        let connections = self.connections.iter().filter_map(Connection::next_time);
+        let connections = self.connections[self.settled..].iter().filter_map(Connection::next_time);
         [next, retry, waiting, self.dispatch_time(), patience].into_iter().flatten().chain(connections).min()
     }
 
@@ -175,21 +179,23 @@ impl Channel {
             changed |= self.start_or_finish(now);
             changed |= self.move_call(now);
             changed |= self.reconnect(now);
-            for connection in &mut self.connections {
+            for connection in &mut self.connections[self.settled..] {
                 if connection.next_time().is_some_and(|at| at <= now) {
                     connection.tick(now);
                     changed = true;
                 }
             }
             if !changed {
-                return;
+                break;
             }
         }
+        let over = self.connections[self.settled..].iter().take_while(|connection| connection.is_over());
+        self.settled += over.count();
     }
 
     fn take_news(&mut self, now: Duration) -> bool {
         let mut changed = false;
-        for number in 0..self.connections.len() {
+        for number in self.settled..self.connections.len() {
             while let Some(news) = self.connections[number].next_news() {
                 self.hear(number, news, now);
                 changed = true;
@@ -268,7 +274,7 @@ impl Channel {
             Next::Finish { at } if at <= now => {
                 self.next = Next::Nothing;
                 self.state = State::Shutdown;
-                for connection in &mut self.connections {
+                for connection in &mut self.connections[self.settled..] {
                     connection.finish(now);
                 }
                 true
@@ -322,7 +328,11 @@ impl Channel {
             WaitFrom::Start => self.opened[number] + wait,
             WaitFrom::End => now + wait,
         };
-        if until > now { State::TransientFailure { until } } else { State::Reconnecting { at: now } }
+        if until > now {
+            State::TransientFailure { until }
+        } else {
+            State::Reconnecting { at: now.max(self.opened[number] + DIALLING) }
+        }
     }
 
     fn fail_fast_failure(&self) -> Failure {

@@ -25,6 +25,8 @@ pub(crate) async fn run(
 ) {
     let mut sockets: Vec<Socket> = Vec::new();
     let mut sleep: Option<Pin<Box<Sleep>>> = None;
+    // So many of them, from the first, are closed.
+    let mut closed = 0;
     let mut told = 0;
     poll_fn(|context| {
         loop {
@@ -40,14 +42,15 @@ pub(crate) async fn run(
                 }
             }
             let mut progressed = false;
-            for (number, socket) in sockets.iter_mut().enumerate() {
+            closed += sockets[closed..].iter().take_while(|socket| socket.is_closed()).count();
+            for (number, socket) in sockets.iter_mut().enumerate().skip(closed) {
                 progressed |= socket.poll(channel, number, now, context);
             }
             while told < channel.records().len() {
                 ended(channel, told, now);
                 told += 1;
             }
-            if (channel.is_over() && sockets.iter().all(Socket::is_closed)) || weary() {
+            if (channel.is_over() && sockets[closed..].iter().all(Socket::is_closed)) || weary() {
                 return Poll::Ready(());
             }
             if progressed || sockets.len() < channel.connections() {
