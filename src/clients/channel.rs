@@ -26,8 +26,7 @@ pub(crate) struct Channel {
     paces: Paces,
     state: State,
     connections: Vec<Connection>,
-    /// So many of the connections, from the first, have nothing more to say: a channel that dials again and again would
-    /// else spend its time asking the dead.
+    /// So many of them, from the first, are over. Who dials again and again would else spend its time asking the dead.
     settled: usize,
     opened: Vec<Duration>,
     call: Option<Call>,
@@ -128,6 +127,11 @@ impl Channel {
         self.state == State::Shutdown && self.connections[self.settled..].iter().all(Connection::is_over)
     }
 
+    /// How long it stays for what may never come.
+    pub(crate) fn patience(&self) -> Duration {
+        self.plan.work.patience
+    }
+
     /// How many connections there are; one more than before means that the caller has to dial it.
     pub(crate) fn connections(&self) -> usize {
         self.connections.len()
@@ -218,9 +222,8 @@ impl Channel {
                 let behaviour = &self.plan.behaviour;
                 let early = behaviour.after_early_loss.filter(|_| !self.connections[number].has_settings());
                 self.state = match early.unwrap_or(behaviour.after_loss) {
-                    AfterLoss::Connect => State::Reconnecting { at: now.max(self.opened[number] + DIALLING) },
                     AfterLoss::Blink if self.paces.notices_blinks => State::TransientFailure { until: now },
-                    AfterLoss::Blink => State::Reconnecting { at: now.max(self.opened[number] + DIALLING) },
+                    AfterLoss::Connect | AfterLoss::Blink => self.redial(number, now),
                     AfterLoss::Wait(wait, from) => self.back_off(number, wait, from, now),
                     AfterLoss::Idle => State::Idle,
                 };
@@ -297,8 +300,8 @@ impl Channel {
         }
         match self.state {
             State::Idle => match self.opened.last() {
-                Some(&opened) if opened + DIALLING > now => {
-                    self.state = State::Reconnecting { at: opened + DIALLING }
+                Some(opened) if *opened + DIALLING > now => {
+                    self.state = self.redial(self.opened.len() - 1, now)
                 }
                 _ => self.dial(now),
             },
@@ -328,11 +331,11 @@ impl Channel {
             WaitFrom::Start => self.opened[number] + wait,
             WaitFrom::End => now + wait,
         };
-        if until > now {
-            State::TransientFailure { until }
-        } else {
-            State::Reconnecting { at: now.max(self.opened[number] + DIALLING) }
-        }
+        if until > now { State::TransientFailure { until } } else { self.redial(number, now) }
+    }
+
+    fn redial(&self, number: usize, now: Duration) -> State {
+        State::Reconnecting { at: now.max(self.opened[number] + DIALLING) }
     }
 
     fn fail_fast_failure(&self) -> Failure {
