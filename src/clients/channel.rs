@@ -250,8 +250,7 @@ impl Channel {
         let connection = self.call.take().and_then(|call| call.on);
         let failed = failure.is_some();
         self.records.push(CallRecord { at: now, failure, connection });
-        let made = self.records.len();
-        let more = !failed && self.plan.makes_calls() && made < self.plan.work.calls as usize;
+        let more = !failed && self.plan.makes_calls() && self.records.len() < self.plan.work.calls as usize;
         let leaves_at_once = failed || self.paces.leaves_at_once || !self.plan.makes_calls();
         let gap = self.plan.work.gap;
         self.next = if more {
@@ -301,7 +300,7 @@ impl Channel {
         match self.state {
             State::Idle => match self.opened.last() {
                 Some(opened) if *opened + DIALLING > now => {
-                    self.state = self.redial(self.opened.len() - 1, now)
+                    self.state = self.redial(self.opened.len() - 1, now);
                 }
                 _ => self.dial(now),
             },
@@ -310,16 +309,14 @@ impl Channel {
                 self.connections[connection].begin_call(now, call.deadline);
             }
             State::TransientFailure { .. } if self.plan.behaviour.fail_fast.is_some() => {
-                let failure = self.fail_fast_failure();
-                self.end_call(Some(failure), now);
+                self.end_call(Some(self.fail_fast_failure()), now);
             }
             _ if call.deadline <= now => {
                 let text = match self.plan.reaction(Trigger::Deadline, Phase::Connecting, false) {
                     Some(Action::Fail(texts)) => texts.first().cloned().unwrap_or_default(),
                     _ => "the deadline is over".to_owned(),
                 };
-                let cause = Cause::Waited(self.waiting_for(call));
-                self.end_call(Some(Failure { text, cause }), now);
+                self.end_call(Some(Failure { text, cause: Cause::Waited(self.waiting_for(call)) }), now);
             }
             _ => return false,
         }

@@ -27,7 +27,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// the two sides gets more or fewer acknowledgements than SETTINGS.
 pub fn classify(bytes: &[u8]) {
     let case = Case::from_bytes(bytes);
-    let verdict = verdict(&case, &[case.stream.clone()]);
+    let verdict = verdict(&case, std::slice::from_ref(&case.stream));
     let single: Vec<Bytes> = case.stream.chunks(1).map(Bytes::copy_from_slice).collect();
     for pieces in [case.pieces(), single.clone()] {
         assert_eq!(self::verdict(&case, &pieces), verdict, "the verdict depends on the cuts: {case:?}");
@@ -66,7 +66,7 @@ fn check_decision(case: &Case, verdict: &Verdict, decision: &str) {
         Verdict::Match(route) => route.name().to_owned(),
         Verdict::Reject(_) if case.has_otherwise => OTHERWISE.to_owned(),
         Verdict::Reject(why) => format!("{why:?}"),
-        Verdict::NeedMore if case.has_otherwise && !(case.stream.is_empty() && !case.stays) => {
+        Verdict::NeedMore if case.has_otherwise && (case.stays || !case.stream.is_empty()) => {
             OTHERWISE.to_owned()
         }
         Verdict::NeedMore if case.stays => "Deadline".to_owned(),
