@@ -59,11 +59,11 @@ fn every_target_has_its_seeds_replayed() {
 #[ignore = "writes files; see fuzz/README.md"]
 fn make_seeds() {
     let recorded = Recorded::read();
-    write("classify", classify_seeds(&recorded.flights).iter().map(Case::to_bytes).collect());
-    write("handshake", handshake_seeds(recorded.clients).iter().map(Script::to_bytes).collect());
+    write("classify", &classify_seeds(&recorded.flights).iter().map(Case::to_bytes).collect());
+    write("handshake", &handshake_seeds(recorded.clients).iter().map(Script::to_bytes).collect());
 }
 
-fn write(target: &str, seeds: BTreeSet<Vec<u8>>) {
+fn write(target: &str, seeds: &BTreeSet<Vec<u8>>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     fs::create_dir_all(&folder).expect("the folder can be made");
     for (number, seed) in seeds.iter().filter(|seed| seed.len() <= LONGEST).enumerate() {
