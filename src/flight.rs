@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::wire::hpack::{Decoder, Field};
 use crate::wire::http1::{HeadLimits, Parsed, RequestHead};
-use crate::wire::{Frame, FrameReader, PREFACE, RawFrame};
+use crate::wire::{Frame, FrameKind, FrameReader, PREFACE, RawFrame};
 
 /// The most bytes of a header list that is read here.
 const HEADER_LIST_LIMIT: usize = 1 << 20;
@@ -93,6 +93,21 @@ impl Flight {
         }
     }
 
+    /// The same with the port of its `:authority` left open: a proxy passes on the address that the client in front of it
+    /// asked for, which is not the server's.
+    pub(crate) fn with_any_port(mut self) -> Self {
+        let Self::Http2(flight) = &mut self else { return self };
+        let fields = flight.frames.iter_mut().filter_map(|frame| match frame {
+            FlightFrame::Headers { fields, .. } => Some(fields),
+            FlightFrame::Other(_) => None,
+        });
+        for field in fields.flatten().filter(|field| field.name == ":authority") {
+            let digits = field.value.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+            field.value.truncate(field.value.len() - digits);
+        }
+        self
+    }
+
     fn kind(&self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
@@ -118,14 +133,10 @@ impl Http2Flight {
                 opening = Some(bytes.slice(..end));
                 continue;
             }
+            if is_left_out(&frame) {
+                continue;
+            }
             let end_headers = match frame.parse() {
-                Ok(
-                    Frame::SettingsAck
-                    | Frame::WindowUpdate { .. }
-                    | Frame::Ping { .. }
-                    | Frame::GoAway { .. }
-                    | Frame::RstStream { .. },
-                ) => continue,
                 Ok(Frame::Headers { stream, fragment, end_stream, end_headers, .. }) => {
                     block = Some((stream.into(), end_stream, BytesMut::from(fragment.as_ref())));
                     end_headers
@@ -176,6 +187,15 @@ impl Http2Flight {
             None => Some("more frames than predicted".to_owned()),
             Some(predicted) => frame.difference(predicted),
         })
+    }
+}
+
+/// Frames that answer what a server happens to send, legal or not: HAProxy resets stream 0.
+fn is_left_out(frame: &RawFrame) -> bool {
+    match frame.kind {
+        FrameKind::WindowUpdate | FrameKind::Ping | FrameKind::GoAway | FrameKind::RstStream => true,
+        FrameKind::Settings => matches!(frame.parse(), Ok(Frame::SettingsAck)),
+        _ => false,
     }
 }
 

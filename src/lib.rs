@@ -1,5 +1,73 @@
-//! Will this client still shake hands with that server? This crate is the map's root; each module opens with
-//! what it is and what it leaves out.
+//! Will this client still shake hands with that server?
+//!
+//! muxbed is a multiplexer that serves gRPC and HTTP on one port, and the test-bed that proves it: a simulated network on
+//! which real versions of gRPC clients, as data, meet that multiplexer, models of others, or your own server. Each
+//! handshake ends in a named [`Outcome`], with the exact text that the client's user reads, and where timing decides, with
+//! every result that can happen.
+//!
+//! # Your own server under test
+//!
+//! A [server](bed::Server) is anything that takes a stream of connections. No ports, no sleeping, no tokio test macro; a stall
+//! of 20 seconds is found in microseconds.
+//!
+//! ```
+//! use muxbed::{Incoming, Outcome};
+//!
+//! async fn my_service(incoming: Incoming) {
+//!     let (_reporter, health) = tonic_health::server::health_reporter();
+//!     let server = tonic::transport::Server::builder().add_service(health);
+//!     server.serve_with_incoming(incoming).await.expect("the listener does not fail");
+//! }
+//!
+//! let run = muxbed::bed().client("grpc-go@1.33.3").server(my_service).run();
+//! assert_eq!(run.outcome(), Outcome::Served { route: "grpc".into() }, "{run}");
+//! ```
+//!
+//! A connection is [`tokio::io::AsyncRead`] + [`tokio::io::AsyncWrite`], so hyper takes it as it is, here every profile of
+//! grpc-go since 1.77 against a server that has no gRPC at all:
+//!
+//! ```
+//! use http_body_util::Empty;
+//! use hyper::{Response, StatusCode, body::Bytes, server::conn::http2, service::service_fn};
+//! use hyper_util::rt::{TokioExecutor, TokioIo};
+//! use muxbed::{Incoming, Network};
+//!
+//! async fn not_found(mut incoming: Incoming) {
+//!     while let Some(stream) = incoming.accept().await {
+//!         let service = service_fn(async |_| {
+//!             Response::builder().status(StatusCode::NOT_FOUND).body(Empty::<Bytes>::new())
+//!         });
+//!         tokio::spawn(http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service));
+//!     }
+//! }
+//!
+//! for run in muxbed::bed().clients("grpc-go@>=1.77").server(not_found).network(Network::every_byte()).run_all() {
+//!     let says = run.ending.says().unwrap_or_default();
+//!     assert!(says.starts_with("rpc error: code = Unimplemented desc = unexpected HTTP status code"), "{run}");
+//! }
+//! ```
+//!
+//! A [`Run`] displays as a ladder of what was sent when, short enough for a snapshot. [`Scenario::replay`] takes the clients from
+//! a packet capture instead, and drives your server with what really was on the wire.
+//!
+//! # The map
+//!
+//! There is one way through: text, profile, capture or fuzz bytes become a script; the bed runs it against a server over a
+//! network; the transcript becomes an outcome, the outcome a report. Nothing flows back.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`wire`] | what bytes mean: HTTP/2 frames, HPACK, heads of HTTP/1 |
+//! | [`mux`] | the multiplexer: a classifier without socket, clock or task, and what it owes both sides |
+//! | [`net`] | the simulated network: links, cuts, faults, on a virtual clock |
+//! | [`script`] | the one form that everything which can be run has, as text and as bytes |
+//! | [`clients`] | profiles of client versions as data, and what runs them |
+//! | [`servers`] | the servers by name: back ends, and other multiplexers bug for bug |
+//! | [`capture`] | packet captures, in and out |
+//! | [`mod@bed`] | runs a scenario under a family of schedules: transcript, then outcome |
+//! | [`outcome`], [`exchange`] | the words of a verdict; what a connection amounts to |
+//! | [`fidelity`], [`upgrade`], [`scenarios`] | predictions beside recordings; two versions beside each other; known scenarios |
+//! | [`report`], [`cli`] | text for people, JSON for programs; arguments and exit codes |
 
 pub use bed::{Run, Scenario, bed};
 pub use net::{Incoming, Network};
@@ -24,3 +92,4 @@ pub mod wire;
 
 mod flight;
 mod nearest;
+mod tls;

@@ -105,8 +105,10 @@ fn outcome_of(setting: &Setting, names: &[&str], server: &str, family: &[Schedul
         for (client, run) in runs.iter_mut().enumerate() {
             let ending = Ending::of(&passage, client);
             if run.endings().count() < MOST_ENDINGS && !run.endings().any(|known| known.is_like(&ending)) {
+                let words_matter = setting.clients[client].words_matter;
+                let is_new = words_matter || !run.endings().any(|known| known.comes_to_the_same(&ending));
+                run.racy |= is_new && !schedule.is_other_build();
                 run.may.push(ending);
-                run.racy |= !schedule.is_other_build();
             }
         }
     }

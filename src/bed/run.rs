@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::time::Instant;
 
-use crate::clients::{self, CallRecord, Channel, Plan};
+use crate::clients::{self, CallRecord, Channel, Inside, Plan};
 use crate::net::{Incoming, Network, listen_observed};
+use crate::tls;
 
 use super::schedule::Schedule;
 use super::transcript::{Recorder, Transcript, What};
@@ -45,6 +46,7 @@ pub(crate) struct Passage {
 /// Runs a setting under one schedule.
 pub(crate) fn run(setting: &Setting, schedule: Schedule) -> Passage {
     let watch = PanicWatch::begin();
+    tls::begin_run();
     let runtime = runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime without I/O needs nothing that could be missing");
     let passage = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(pass(setting, schedule))));
@@ -71,11 +73,12 @@ async fn pass(setting: &Setting, schedule: Schedule) -> Passage {
     let mut channels: Vec<Channel> =
         setting.clients.iter().map(|plan| Channel::new(Arc::clone(plan), schedule.paces())).collect();
     let drives = channels.iter_mut().enumerate().map(|(client, channel)| {
+        let sealed = channel.hello().is_some();
         let dialer = &dialer;
         let recorder = &recorder;
         let dial = move || {
             let stream = dialer.dial()?;
-            recorder.record(Instant::now() - start, stream.number(), What::Dialled { client });
+            recorder.record(Instant::now() - start, stream.number(), What::Dialled { client, sealed });
             Ok(stream)
         };
         let ended = move |channel: &Channel, call: usize, at: Duration| {
@@ -84,7 +87,14 @@ async fn pass(setting: &Setting, schedule: Schedule) -> Passage {
             let error = failure.as_ref().map(|failure| failure.text.clone());
             recorder.record(at, number, What::CallEnded { client, error });
         };
-        clients::run(channel, start, dial, ended, || recorder.len() > setting.most_events)
+        let inside = move |connection: u32, at: Duration, inside: Inside| {
+            let what = match inside {
+                Inside::Secured { protocol } => What::Secured { protocol },
+                Inside::Data { from, bytes } => What::Inside { from, bytes },
+            };
+            recorder.record(at, connection, what);
+        };
+        clients::run(channel, start, dial, ended, inside, || recorder.len() > setting.most_events)
     });
     all(drives).await;
     let endless = recorder.len() > setting.most_events;

@@ -14,7 +14,7 @@ use crate::capture::{RecordedClient, Unusable};
 use crate::clients::{ClientSpec, KnownClient, Plan, UnknownClient, Work};
 use crate::net::{Incoming, Network};
 use crate::script::{self, Behaviour, FieldList, Script};
-use crate::servers::{self, ServerName};
+use crate::servers::{self, Security, ServerName};
 
 use super::replay::{Recording, Replayed, replay_one};
 use super::run::{MOST_EVENTS, Setting, Start};
@@ -59,6 +59,8 @@ pub struct Scenario {
     network: Network,
     authority: String,
     work: Work,
+    /// Whether clients of the catalogue speak TLS.
+    over_tls: bool,
     seed: Option<u64>,
 }
 
@@ -92,6 +94,7 @@ impl Scenario {
             network: Network::default(),
             authority: "127.0.0.1:50051".to_owned(),
             work: Work::default(),
+            over_tls: false,
             seed: None,
         }
     }
@@ -195,6 +198,13 @@ impl Scenario {
         self
     }
 
+    /// The server terminates TLS, so clients of the catalogue speak it, as their libraries do by default, to the name
+    /// `muxbed.test`, and trust any certificate. Servers that are known by name and begin with `tls-` need not be told.
+    pub fn tls(mut self) -> Self {
+        self.over_tls = true;
+        self
+    }
+
     /// One of the servers that are known by name.
     pub fn named_server(mut self, name: ServerName) -> Self {
         let start = move |incoming: Incoming, schedule: Schedule, start: Instant, recorder: Recorder| {
@@ -202,6 +212,7 @@ impl Scenario {
             tokio::spawn(servers::serve(name, incoming, tempo, start, Arc::new(recorder)));
         };
         self.server = Some((name.to_string(), Arc::new(start)));
+        self.over_tls = name.security != Security::Cleartext;
         self
     }
 
@@ -293,12 +304,21 @@ impl Scenario {
     fn run_under(&self, schedules: impl FnOnce(usize) -> Vec<Schedule>, most_events: usize) -> Vec<Run> {
         let (server, start) =
             self.server.as_ref().expect("a scenario needs a server; name one with `.server(..)`");
-        let plans: Vec<Arc<Plan>> = self.clients.iter().map(|party| self.plan(party)).collect();
-        let builds = plans.iter().map(|plan| plan.builds()).max().unwrap_or(1);
+        let plans: Vec<Option<Plan>> = self.clients.iter().map(|party| self.plan(party)).collect();
+        let able: Vec<bool> = plans.iter().map(Option::is_some).collect();
+        let names = self.clients.iter().zip(&able).filter(|(_, able)| **able);
+        let names: Vec<&str> = names.map(|(party, _)| party.name.as_str()).collect();
+        let clients: Vec<Arc<Plan>> = plans.into_iter().flatten().map(Arc::new).collect();
+        let builds = clients.iter().map(|plan| plan.builds()).max().unwrap_or(1);
         let (network, start) = (self.network.clone(), Arc::clone(start));
-        let setting = Setting { clients: plans, network, start, most_events };
-        let names: Vec<&str> = self.clients.iter().map(|party| party.name.as_str()).collect();
-        outcome_of(&setting, &names, server, &schedules(builds))
+        let setting = Setting { clients, network, start, most_events };
+        let mut runs = outcome_of(&setting, &names, server, &schedules(builds)).into_iter();
+        let unable = |party: &Party| {
+            let reason = format!("what {} says over TLS is not known", party.name);
+            Run::unsupported(party.name.clone(), server.clone(), reason)
+        };
+        let all = self.clients.iter().zip(&able);
+        all.filter_map(|(party, able)| if *able { runs.next() } else { Some(unable(party)) }).collect()
     }
 
     fn run_recorded(&self, flow: usize, client: &Result<RecordedClient, Unusable>) -> Run {
@@ -310,13 +330,20 @@ impl Scenario {
         })
     }
 
-    fn plan(&self, party: &Party) -> Arc<Plan> {
+    /// What a client does, unless it has to speak TLS and nobody knows how it does.
+    fn plan(&self, party: &Party) -> Option<Plan> {
         match &party.who {
-            Who::Known(client) => client.plan(&self.authority, self.work),
+            Who::Known(client) if self.over_tls => client.plan_over_tls(&self.authority, self.work),
+            Who::Known(client) => Some(client.plan(&self.authority, self.work)),
             Who::Ladder(behaviour, lists) => {
+                let hello = behaviour.tls.clone();
                 let behaviour = Cow::Owned(behaviour.as_ref().clone());
                 let lists = Cow::Owned(lists.clone());
-                Arc::new(Plan::new(behaviour, lists, "", &self.authority, self.work))
+                let plan = Plan::new(behaviour, lists, "", &self.authority, self.work);
+                Some(match hello {
+                    Some(hello) => plan.over_tls(hello),
+                    None => plan,
+                })
             }
         }
     }

@@ -28,6 +28,7 @@ struct Leg {
     to_client: u64,
     between_writes: u64,
     before_call: u64,
+    before_close: u64,
     hand_over: u64,
     handler: u64,
     closing: u64,
@@ -38,6 +39,7 @@ const PLAIN: Leg = Leg {
     to_client: 0,
     between_writes: 0,
     before_call: 0,
+    before_close: 0,
     hand_over: 0,
     handler: 0,
     closing: 0,
@@ -47,7 +49,8 @@ const PLAIN: Leg = Leg {
 /// none of them.
 const LEGS: [Leg; 7] = [
     PLAIN,
-    Leg { to_server: 1, ..PLAIN },
+    // What the client sends in answer to an answer arrives before it closes.
+    Leg { to_server: 1, before_close: 2, ..PLAIN },
     Leg { handler: 1, ..PLAIN },
     Leg { before_call: 1, ..PLAIN },
     Leg { between_writes: 1, ..PLAIN },
@@ -80,6 +83,7 @@ impl Schedule {
             to_client: draw.below(4),
             between_writes: draw.below(4),
             before_call: draw.below(4),
+            before_close: draw.below(4),
             hand_over: draw.below(4),
             handler: draw.below(4),
             closing: draw.below(4),
@@ -105,6 +109,7 @@ impl Schedule {
         let pace = |leg: Leg| Pace {
             between_writes: milliseconds(leg.between_writes),
             before_call: milliseconds(leg.before_call),
+            before_close: milliseconds(leg.before_close),
             build: self.build,
         };
         Paces {

@@ -69,6 +69,7 @@ pub(crate) struct StreamAnswer {
     pub(crate) http_status: Option<u32>,
     pub(crate) grpc_status: Option<u32>,
     pub(crate) grpc_message: String,
+    pub(crate) content_type: Option<String>,
 }
 
 /// Something new in what was read.
@@ -98,6 +99,8 @@ pub(crate) enum Answer {
     Broken,
     /// The head of an HTTP/1 answer is complete.
     Http1Head,
+    /// The server switches to HTTP/2 (101); what follows is read as frames.
+    Switched,
 }
 
 #[derive(Debug)]
@@ -105,6 +108,14 @@ struct Block {
     stream: StreamId,
     end_stream: bool,
     bytes: BytesMut,
+}
+
+impl StreamAnswer {
+    /// Whether the content type is gRPC's, with or without a message format behind it (gRPC over HTTP/2, "Responses").
+    pub(crate) fn is_grpc(&self) -> bool {
+        let rest = self.content_type.as_deref().and_then(|stated| stated.strip_prefix("application/grpc"));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', ';']))
+    }
 }
 
 impl Answers {
@@ -169,6 +180,12 @@ impl Answers {
             http1::Parsed::Complete { head, length } if head.status != 101 && head.status / 100 == 1 => {
                 let _ = self.head.split_to(length);
                 self.next_head()
+            }
+            http1::Parsed::Complete { head, length } if is_switch_to_http2(&head) => {
+                let _ = self.head.split_to(length);
+                self.frames.push_bytes(std::mem::take(&mut self.head).freeze());
+                self.protocol = Protocol::Http2;
+                Some(Answer::Switched)
             }
             http1::Parsed::Complete { head, .. } => {
                 self.http1_status = Some(head.status);
@@ -268,12 +285,20 @@ impl Answers {
             match field.name.as_ref() {
                 b":status" => answer.http_status = number(),
                 b"grpc-status" => answer.grpc_status = number(),
+                b"content-type" => {
+                    answer.content_type = Some(String::from_utf8_lossy(&field.value).into_owned());
+                }
                 b"grpc-message" => answer.grpc_message = percent_decoded(&field.value),
                 _ => {}
             }
         }
         if answer.ended { Answer::Ended(stream) } else { Answer::Headers(stream) }
     }
+}
+
+/// RFC 7540, section 3.2.
+fn is_switch_to_http2(head: &http1::ResponseHead) -> bool {
+    head.status == 101 && head.values("upgrade").any(|protocol| protocol.eq_ignore_ascii_case(b"h2c"))
 }
 
 /// gRPC's percent-encoding of status messages (gRPC over HTTP/2, "Responses").

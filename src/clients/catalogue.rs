@@ -11,7 +11,20 @@ use super::plan::{Plan, Work};
 use super::profile::{Family, Profile};
 use super::{ClientSpec, ClientSpecError, Version};
 
-const FILES: [(&str, &str); 1] = [("clients/grpc-go.bed", include_str!("grpc-go.bed"))];
+const FILES: [(&str, &str); 12] = [
+    ("clients/grpc-go.bed", include_str!("grpc-go.bed")),
+    ("clients/curl.bed", include_str!("curl.bed")),
+    ("clients/nghttp.bed", include_str!("nghttp.bed")),
+    ("clients/okhttp.bed", include_str!("okhttp.bed")),
+    ("clients/java-net-http.bed", include_str!("java-net-http.bed")),
+    ("clients/reqwest.bed", include_str!("reqwest.bed")),
+    ("clients/go-net-http.bed", include_str!("go-net-http.bed")),
+    ("clients/node-http2.bed", include_str!("node-http2.bed")),
+    ("clients/httpx.bed", include_str!("httpx.bed")),
+    ("clients/h2-crate.bed", include_str!("h2-crate.bed")),
+    ("clients/nginx-grpc.bed", include_str!("nginx-grpc.bed")),
+    ("clients/haproxy-h2.bed", include_str!("haproxy-h2.bed")),
+];
 
 static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
     let read = |(file, source)| match Family::parse(file, source) {
@@ -122,13 +135,28 @@ impl KnownClient {
     }
 
     /// What it does, ready to run against a server that it calls `authority`.
-    pub(crate) fn plan(&self, authority: &str, work: Work) -> Arc<Plan> {
+    pub(crate) fn plan(&self, authority: &str, work: Work) -> Plan {
         let version = &self.spec.version;
         let itself = self.family.calls_itself.iter().find(|(known, _)| known == version);
         let version = itself.map_or(version, |(_, itself)| itself).as_str();
-        let behaviour = Cow::Borrowed(&self.profile.behaviour);
+        let behaviour = self.profile.behaviour_in(&self.spec.environment);
         let lists = Cow::Borrowed(self.family.field_lists.as_slice());
-        Arc::new(Plan::new(behaviour, lists, version, authority, work))
+        let work = Work { calls: self.family.role.calls_of(work.calls), ..work };
+        let mut plan = Plan::new(behaviour, lists, version, authority, work);
+        plan.words_matter = self.family.role.speaks_for_itself();
+        plan
+    }
+
+    /// The same over TLS, if the client can speak it.
+    pub(crate) fn plan_over_tls(&self, authority: &str, work: Work) -> Option<Plan> {
+        let hello = self.profile.behaviour.tls.clone()?;
+        let mut plan = self.plan(authority, work).over_tls(hello.clone());
+        if let Some(title) = &self.profile.without_h2 {
+            let other = self.family.profiles.iter().find(|profile| profile.title == *title)?;
+            let other = Self { profile: other, ..self.clone() };
+            plan.without_h2 = Some(Arc::new(other.plan(authority, work).over_tls(hello)));
+        }
+        Some(plan)
     }
 }
 
@@ -206,7 +234,7 @@ mod tests {
     fn a_version_between_two_recorded_ones_takes_the_profile_of_its_range() {
         assert_eq!(title("grpc-go@1.20.5"), "1.20 to 1.23: waits");
         assert_eq!(title("grpc-go@1.8.2"), "1.5 to 1.8: eager");
-        assert_eq!(title("grpc-go@1.80.0"), "1.75 to 1.80: x/net from 0.41");
+        assert_eq!(title("grpc-go@1.80.0"), "1.77 to 1.80: names the HTTP status in any case");
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::outcome::WaitingFor;
-use crate::script::{Action, AfterFailure, AfterLoss, Phase, Trigger, WaitFrom};
+use crate::script::{Action, AfterFailure, AfterLoss, Hello, Phase, Trigger, WaitFrom};
+use crate::tls::Trouble;
 
 use super::connection::{CallEnd, Cause, Connection, Failure, News, Pace, Request};
 use super::plan::Plan;
@@ -32,6 +33,8 @@ pub(crate) struct Channel {
     call: Option<Call>,
     next: Next,
     last_failure: Option<Failure>,
+    /// How many connections have failed since the latest call began.
+    failed_tries: u32,
     records: Vec<CallRecord>,
 }
 
@@ -108,6 +111,7 @@ impl Channel {
             call: None,
             next: Next::Call { at: Duration::ZERO },
             last_failure: None,
+            failed_tries: 0,
             records: Vec::new(),
         }
     }
@@ -145,6 +149,23 @@ impl Channel {
     /// Bytes on connection `number`.
     pub(crate) fn received(&mut self, number: usize, bytes: &Bytes, now: Duration) {
         self.connections[number].received(bytes, now);
+        self.advance(now);
+    }
+
+    /// What the client says when it speaks TLS, if it does.
+    pub(crate) fn hello(&self) -> Option<&Hello> {
+        self.plan.hello.as_ref()
+    }
+
+    /// The TLS handshake on connection `number` is over, and the server has chosen this protocol or none.
+    pub(crate) fn secured(&mut self, number: usize, protocol: Option<&str>, now: Duration) {
+        self.connections[number].secured(protocol, now);
+        self.advance(now);
+    }
+
+    /// TLS on connection `number` has failed.
+    pub(crate) fn broke(&mut self, number: usize, trouble: Trouble, now: Duration) {
+        self.connections[number].broke(trouble, now);
         self.advance(now);
     }
 
@@ -216,7 +237,15 @@ impl Channel {
             News::Failed(failure) if self.state == (State::Connecting { connection: number }) => {
                 let AfterFailure { wait, from } = self.plan.behaviour.after_failure;
                 self.last_failure = Some(failure);
-                self.state = self.back_off(number, wait, from, now);
+                self.failed_tries += 1;
+                self.state = match self.back_off(number, wait, from, now) {
+                    State::TransientFailure { until }
+                        if self.failed_tries < self.plan.behaviour.tries.get() =>
+                    {
+                        State::Reconnecting { at: until }
+                    }
+                    state => state,
+                };
             }
             News::Lost if matches!(self.state, State::Ready { connection, .. } if connection == number) => {
                 let behaviour = &self.plan.behaviour;
@@ -264,6 +293,7 @@ impl Channel {
         match self.next {
             Next::Call { at } if at <= now => {
                 self.next = Next::Nothing;
+                self.failed_tries = 0;
                 self.call = Some(Call {
                     started: now,
                     deadline: now + self.plan.work.deadline,
@@ -350,7 +380,9 @@ impl Channel {
         let call = self.call.filter(|call| call.on.is_none())?;
         match self.state {
             State::Ready { connection, since } if self.connections[connection].is_idle() => {
-                let pause = if call.dawdled { Duration::ZERO } else { self.pace(connection).before_call };
+                // A client that does nothing on connecting dials for its call, and has it at hand.
+                let at_hand = call.dawdled || self.plan.behaviour.connect.is_empty();
+                let pause = if at_hand { Duration::ZERO } else { self.pace(connection).before_call };
                 Some(since.max(call.started) + pause)
             }
             _ => None,

@@ -20,6 +20,7 @@ use crate::wire::{Frame, StreamId};
 
 use super::answers::{Answer, Answers};
 use super::plan::Plan;
+use crate::tls::Trouble;
 
 /// A connection, from dialling to its end.
 #[derive(Debug)]
@@ -38,8 +39,12 @@ pub(crate) struct Connection {
     encoder: Encoder,
     next_stream: StreamId,
     stream: StreamId,
+    /// Whether the server has switched to HTTP/2 at the client's request.
+    upgraded: bool,
     /// What has happened and is not noticed before the connection is ready.
     unnoticed: Option<Trigger>,
+    /// The description of the TLS alert that ended it.
+    alert: Option<u8>,
     /// When the call on this connection is over, by its own deadline.
     call_deadline: Option<Duration>,
     requests: VecDeque<Request>,
@@ -53,6 +58,8 @@ pub(crate) struct Pace {
     pub(crate) between_writes: Duration,
     /// Between being ready and taking a call.
     pub(crate) before_call: Duration,
+    /// Between the last step of a call and closing, where a connection is used once.
+    pub(crate) before_close: Duration,
     /// Which build of the client it is, where builds say different things.
     pub(crate) build: usize,
 }
@@ -104,6 +111,8 @@ pub(crate) enum Cause {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    /// Shaking hands for TLS, before anything else.
+    Securing,
     /// Walking down what comes before `ready`.
     Connecting,
     /// Ready, without a call.
@@ -126,7 +135,7 @@ enum Blocked {
 
 impl Connection {
     pub(crate) fn new(plan: Arc<Plan>, pace: Pace, now: Duration) -> Self {
-        let stage = if plan.makes_calls() { Stage::Connecting } else { Stage::Calling };
+        let stage = if plan.hello.is_some() { Stage::Securing } else { first_stage(&plan) };
         let answers = Answers::new(plan.protocol, plan.behaviour.frame_limit);
         let first = plan.behaviour.first_stream;
         Self {
@@ -142,7 +151,9 @@ impl Connection {
             encoder: Encoder::new(),
             next_stream: first,
             stream: first,
+            upgraded: false,
             unnoticed: None,
+            alert: None,
             call_deadline: None,
             requests: VecDeque::new(),
             news: VecDeque::new(),
@@ -182,13 +193,14 @@ impl Connection {
                 self.enter(Stage::Finishing);
                 self.advance(now);
             }
-            Stage::Connecting | Stage::Calling | Stage::Finishing => self.close(),
+            Stage::Securing | Stage::Connecting | Stage::Calling | Stage::Finishing => self.close(),
         }
     }
 
     /// What the call waits for, as a report says it.
     pub(crate) fn waiting_for(&self) -> WaitingFor {
         match self.blocked {
+            _ if self.stage == Stage::Securing => WaitingFor::TlsHandshake,
             Blocked::Awaiting { what, .. } => what.waiting_for(),
             Blocked::No | Blocked::Until(_) | Blocked::ForEver => WaitingFor::Bytes,
         }
@@ -212,13 +224,13 @@ impl Connection {
             Blocked::Awaiting { since, .. } => self.current_patience().map(|within| since + within),
             Blocked::No | Blocked::ForEver => None,
         };
-        let unnoticed = self.unnoticed.filter(|_| self.stage != Stage::Connecting).map(|_| Duration::ZERO);
+        let unnoticed = self.unnoticed.filter(|_| !self.is_connecting()).map(|_| Duration::ZERO);
         [unnoticed, step, self.settings_deadline(), self.deadline()].into_iter().flatten().min()
     }
 
     /// Lets time pass.
     pub(crate) fn tick(&mut self, now: Duration) {
-        if self.stage != Stage::Connecting
+        if !self.is_connecting()
             && let Some(trigger) = self.unnoticed.take()
         {
             self.gone(trigger, now);
@@ -235,6 +247,38 @@ impl Connection {
             self.patience_ends(what);
         }
         self.advance(now);
+    }
+
+    /// The TLS handshake is over, and the server has chosen this protocol or none.
+    pub(crate) fn secured(&mut self, protocol: Option<&str>, now: Duration) {
+        if self.stage != Stage::Securing {
+            return;
+        }
+        if protocol.is_none() {
+            self.happens(Trigger::NoAlpn, now);
+        }
+        if self.is_over() {
+            return;
+        }
+        if let Some(other) = self.plan.without_h2.clone().filter(|_| protocol != Some("h2")) {
+            self.answers = Answers::new(other.protocol, other.behaviour.frame_limit);
+            self.plan = other;
+        }
+        self.enter(first_stage(&self.plan));
+        self.advance(now);
+    }
+
+    /// TLS has failed, or has been ended by an alert.
+    pub(crate) fn broke(&mut self, trouble: Trouble, now: Duration) {
+        let trigger = match trouble {
+            Trouble::Alert(description) => {
+                self.alert = Some(description);
+                Trigger::Alert
+            }
+            Trouble::NotTls => Trigger::NotTls,
+            Trouble::Protocol => Trigger::Protocol,
+        };
+        self.gone(trigger, now);
     }
 
     /// The server's bytes.
@@ -268,6 +312,10 @@ impl Connection {
         }
     }
 
+    fn is_connecting(&self) -> bool {
+        matches!(self.stage, Stage::Securing | Stage::Connecting)
+    }
+
     fn gone(&mut self, trigger: Trigger, now: Duration) {
         if self.is_over() {
             return;
@@ -292,10 +340,21 @@ impl Connection {
             Answer::Http1 => self.happens(Trigger::Http1, now),
             Answer::Broken => self.happens(Trigger::Protocol, now),
             Answer::GoAway => self.goaway(now),
+            Answer::Switched => {
+                self.upgraded = true;
+                self.go_to(0);
+            }
+            Answer::Http1Head if self.plan.makes_calls() && !self.awaits_http1() => {
+                self.happens(Trigger::Http1, now);
+            }
             Answer::Reset(stream) if self.awaits_answer_on(stream) => self.stream_reset(stream, now),
             Answer::Ended(stream) if self.awaits_answer_on(stream) => self.stream_ended(stream, now),
             _ => {}
         }
+    }
+
+    fn awaits_http1(&self) -> bool {
+        matches!(self.blocked, Blocked::Awaiting { what: Awaited::Http1, .. })
     }
 
     /// Whether anything of the current call has been written.
@@ -311,4 +370,9 @@ impl Connection {
     fn deadline(&self) -> Option<Duration> {
         self.call_deadline.filter(|_| self.stage == Stage::Calling)
     }
+}
+
+/// Where a plan begins on a connection that can carry its bytes.
+fn first_stage(plan: &Plan) -> Stage {
+    if plan.makes_calls() { Stage::Connecting } else { Stage::Calling }
 }

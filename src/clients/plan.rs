@@ -3,12 +3,13 @@
 //! A [`Plan`] belongs to one client of one scenario and is shared by its connections and by the runs of all schedules.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes};
 
 use crate::script::{
-    Action, Behaviour, FieldList, HeaderList, Item, Occasion, Phase, Step, StreamReference, Trigger,
+    Action, Behaviour, FieldList, HeaderList, Hello, Item, Occasion, Phase, Step, StreamReference, Trigger,
 };
 use crate::wire::hpack::{Encoder, Policy};
 use crate::wire::{Frame, PREFACE, StreamId};
@@ -25,8 +26,15 @@ pub(crate) struct Plan {
     version: String,
     /// What `SERVER` stands for in header fields.
     authority: String,
+    scheme: &'static str,
+    /// What it says when it speaks TLS, if it does.
+    pub(crate) hello: Option<Hello>,
+    /// What it does instead on a connection for which the server has not chosen `h2`.
+    pub(crate) without_h2: Option<Arc<Self>>,
     pub(crate) protocol: Protocol,
     pub(crate) work: Work,
+    /// Whether two failures that differ in their words alone are two results.
+    pub(crate) words_matter: bool,
 }
 
 /// What a client is asked to do.
@@ -67,16 +75,31 @@ impl Plan {
             lists,
             version: version.to_owned(),
             authority: authority.to_owned(),
+            scheme: "http",
+            hello: None,
+            without_h2: None,
             protocol,
             work,
+            words_matter: true,
         }
+    }
+
+    /// The same over TLS.
+    pub(crate) fn over_tls(mut self, hello: Hello) -> Self {
+        if let Some(authority) = &hello.authority {
+            let port = self.authority.rsplit_once(':').map_or("443", |(_, port)| port);
+            self.authority = authority.replace("{port}", port);
+        }
+        self.scheme = "https";
+        self.hello = Some(hello);
+        self
     }
 
     /// How many builds of the client there are that say different things.
     pub(crate) fn builds(&self) -> usize {
         let texts = self.behaviour.reactions.values().map(|action| match action {
             Action::Fail(texts) => texts.len(),
-            Action::Retry | Action::Ignore | Action::Later => 1,
+            Action::Retry(_) | Action::Ignore | Action::Later => 1,
         });
         texts.max().unwrap_or(1)
     }
@@ -90,6 +113,11 @@ impl Plan {
         self.behaviour.calls.as_ref().map_or(&[], |calls| &calls.steps)
     }
 
+    /// What is done in place of a call's steps once the server speaks HTTP/2.
+    pub(crate) fn upgraded_steps(&self) -> &[Step] {
+        self.behaviour.calls.as_ref().map_or(&[], |calls| &calls.upgraded)
+    }
+
     pub(crate) fn final_steps(&self) -> &[Step] {
         self.behaviour.calls.as_ref().map_or(&[], |calls| &calls.finally)
     }
@@ -99,7 +127,7 @@ impl Plan {
         let rank = |occasion: &Occasion| {
             let phase_rank = match occasion.phase {
                 Some(stated) if stated == phase => 2,
-                Some(Phase::Connecting) if phase == Phase::Writing => 1,
+                Some(Phase::Connecting) if matches!(phase, Phase::Securing | Phase::Writing) => 1,
                 None => 0,
                 Some(_) => return None,
             };
@@ -141,13 +169,14 @@ impl Plan {
         let frame = match item {
             Item::Preface => return out.put_slice(&PREFACE),
             Item::Raw(bytes) => return out.put_slice(bytes),
+            Item::Request(list) => return self.request_head(list, left, out),
             Item::Frame(frame) => return frame.encode(out),
             Item::Settings(values) => Frame::Settings(values.clone()),
             Item::SettingsAck => Frame::SettingsAck,
-            Item::Headers { stream, end, list } => Frame::Headers {
+            Item::Headers { stream, end, priority, list } => Frame::Headers {
                 stream: number(stream),
                 fragment: self.block(list, left, encoder),
-                priority: None,
+                priority: *priority,
                 padding: None,
                 end_stream: *end,
                 end_headers: true,
@@ -171,35 +200,63 @@ impl Plan {
     }
 
     fn block(&self, list: &HeaderList, left: Duration, encoder: &mut Encoder) -> Bytes {
+        if let HeaderList::Block(bytes) = list {
+            return bytes.clone();
+        }
         let mut block = Vec::with_capacity(128);
-        let mut put = |name: &str, value: &str, policy| {
+        self.for_each_field(list, left, |name, value, policy| {
             encoder.encode([(name.as_bytes(), value.as_bytes(), policy)], &mut block);
-        };
+        });
+        block.into()
+    }
+
+    fn request_head(&self, list: &HeaderList, left: Duration, out: &mut Vec<u8>) {
+        if let HeaderList::Block(bytes) = list {
+            return out.put_slice(bytes);
+        }
+        let (mut method, mut path, mut fields) = ("GET".to_owned(), "/".to_owned(), String::new());
+        self.for_each_field(list, left, |name, value, _| match name {
+            ":method" => value.clone_into(&mut method),
+            ":path" => value.clone_into(&mut path),
+            ":authority" => fields.push_str(&format!("Host: {value}\r\n")),
+            pseudo if pseudo.starts_with(':') => {}
+            name => fields.push_str(&format!("{name}: {value}\r\n")),
+        });
+        out.put_slice(format!("{method} {path} HTTP/1.1\r\n{fields}\r\n").as_bytes());
+    }
+
+    /// The fields of a list, in order and filled in.
+    fn for_each_field(&self, list: &HeaderList, left: Duration, mut field: impl FnMut(&str, &str, Policy)) {
         let request: &[(&str, &str)] = match list {
-            HeaderList::Block(bytes) => return bytes.clone(),
+            HeaderList::Block(_) => &[],
             HeaderList::Named(name) => {
                 let lines = self.lists.iter().find(|list| list.name == **name).map(|list| &list.lines);
                 for line in lines.into_iter().flatten() {
-                    put(&line.name, &self.filled_in(&line.value, left), line.policy);
+                    let is_scheme = line.name == ":scheme" && line.value == "http";
+                    let value =
+                        if is_scheme { self.scheme.into() } else { self.filled_in(&line.value, left) };
+                    field(&line.name, &value, line.policy);
                 }
                 &[]
             }
             HeaderList::Grpc(path) => &[
                 (":method", "POST"),
-                (":scheme", "http"),
+                (":scheme", self.scheme),
                 (":path", path),
                 (":authority", &self.authority),
                 ("content-type", "application/grpc"),
                 ("te", "trailers"),
             ],
-            HeaderList::Get(path) => {
-                &[(":method", "GET"), (":scheme", "http"), (":path", path), (":authority", &self.authority)]
-            }
+            HeaderList::Get(path) => &[
+                (":method", "GET"),
+                (":scheme", self.scheme),
+                (":path", path),
+                (":authority", &self.authority),
+            ],
         };
         for (name, value) in request {
-            put(name, value, Policy::GO);
+            field(name, value, Policy::GO);
         }
-        block.into()
     }
 
     /// A field's value with what its placeholders stand for; most have none.

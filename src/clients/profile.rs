@@ -3,10 +3,12 @@
 //! A family's profiles are one file beside this one, in the form of a script (see [`script`](crate::script)) with a head
 //! for each profile. The file is read when the catalogue is first asked for; that it can be read is a test.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::script::{
-    Behaviour, BehaviourParser, Block, FieldList, Line, ScriptError, blocks, parse_field_list,
+    Action, Behaviour, BehaviourParser, Block, Complaint, FieldList, Line, Occasion, ScriptError, blocks,
+    parse_field_list, parse_reaction,
 };
 
 use super::{ClientSpec, Version};
@@ -16,6 +18,8 @@ use super::{ClientSpec, Version};
 pub struct Family {
     /// Its name in a [`ClientSpec`].
     pub name: String,
+    /// What it is used for.
+    pub role: Role,
     /// The newest version of which there are recordings; newer ones run as the newest profile and say so.
     pub recorded_up_to: Version,
     /// Versions that call themselves by another.
@@ -28,6 +32,19 @@ pub struct Family {
     pub field_lists: Vec<FieldList>,
     /// Its profiles, in the order of the file.
     pub profiles: Vec<Profile>,
+}
+
+/// What a family is used for, which decides what it is asked to do and whose words its user reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Makes gRPC calls, one after another over one channel, and tells its user of a failure in its own words.
+    #[default]
+    GrpcClient,
+    /// Makes one request. Any response is a success, and the words for a failure are as much those of the program
+    /// around the library as its own.
+    HttpClient,
+    /// Passes on the calls of a client in front of it, whose user reads what that client makes of its answer.
+    Proxy,
 }
 
 /// How a range of versions behaves.
@@ -51,9 +68,63 @@ pub struct Profile {
     pub shown_by: Vec<String>,
     /// What it does.
     pub behaviour: Behaviour,
+    /// What it does otherwise when a variable of its environment has a value.
+    pub under: Vec<Under>,
+    /// The profile, by title, that it becomes on a connection for which the server has not chosen `h2`.
+    pub without_h2: Option<String>,
+}
+
+impl Role {
+    const ALL: [Self; 3] = [Self::GrpcClient, Self::HttpClient, Self::Proxy];
+
+    /// The word in a family's head.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::GrpcClient => "grpc-client",
+            Self::HttpClient => "http-client",
+            Self::Proxy => "proxy",
+        }
+    }
+
+    /// Whether the user reads the library's own words, so that a recording of them holds for everybody.
+    pub fn speaks_for_itself(self) -> bool {
+        self == Self::GrpcClient
+    }
+
+    /// How many of the calls that it is asked for it makes.
+    pub(crate) fn calls_of(self, asked: u32) -> u32 {
+        if self == Self::HttpClient { asked.min(1) } else { asked }
+    }
+}
+
+/// One reaction that depends on the environment.
+#[derive(Clone, Debug)]
+pub struct Under {
+    /// The variable.
+    pub variable: String,
+    /// The value with which it counts.
+    pub value: String,
+    /// What happens.
+    pub occasion: Occasion,
+    /// What the client then does.
+    pub action: Action,
 }
 
 impl Profile {
+    /// What a client of this profile does in its environment.
+    pub(crate) fn behaviour_in(
+        &'static self,
+        environment: &BTreeMap<String, String>,
+    ) -> Cow<'static, Behaviour> {
+        let mut behaviour = Cow::Borrowed(&self.behaviour);
+        for Under { variable, value, occasion, action } in &self.under {
+            if environment.get(variable) == Some(value) {
+                behaviour.to_mut().reactions.insert(*occasion, action.clone());
+            }
+        }
+        behaviour
+    }
+
     /// Whether the profile is about this client.
     pub fn covers(&self, spec: &ClientSpec) -> bool {
         self.covers_version(&spec.version)
@@ -96,6 +167,7 @@ impl Family {
 
 fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError> {
     let name = line.expect_word("the family's name")?;
+    let mut role = Role::default();
     let mut recorded_up_to = None;
     let mut default_mode = None;
     let mut landmarks = Vec::new();
@@ -107,6 +179,8 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
             while inner.peek().is_some() {
                 landmarks.push(inner.parsed("a version")?);
             }
+        } else if inner.take("role") {
+            role = role_of(&mut inner)?;
         } else if inner.take("mode") {
             default_mode = Some(inner.expect_word("the default mode")?);
         } else {
@@ -120,6 +194,7 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
     let recorded_up_to = recorded_up_to.ok_or_else(|| line.missing("a line `recorded up to VERSION`"))?;
     Ok(Family {
         name,
+        role,
         recorded_up_to,
         calls_itself,
         landmarks,
@@ -129,10 +204,20 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
     })
 }
 
+fn role_of(line: &mut Line<'_>) -> Result<Role, ScriptError> {
+    let word = line.expect_word("what the family is used for")?;
+    Role::ALL
+        .into_iter()
+        .find(|role| role.word() == word)
+        .ok_or_else(|| line.complain_last(Complaint::unknown("role", &word, &Role::ALL.map(Role::word))))
+}
+
 fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Profile, ScriptError> {
     let title = line.quoted("the profile's title")?;
     line.finish()?;
     let mut inherited = Behaviour::default();
+    let mut without_h2 = None;
+    let mut under: Vec<Under> = Vec::new();
     let mut from = None;
     let mut until = None;
     let mut mode = family.default_mode.clone();
@@ -149,6 +234,8 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
                 let base = family.profiles.iter().find(|profile| profile.title == base);
                 let base = base.ok_or_else(|| inner.missing("a profile further up with this title"))?;
                 inherited = base.behaviour.clone();
+                without_h2.clone_from(&base.without_h2);
+                under.clone_from(&base.under);
                 mode.clone_from(&base.mode);
             }
             "versions" => {
@@ -160,10 +247,26 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
             }
             "mode" => mode = Some(inner.expect_word("a mode")?),
             "environment" => {
-                let pair = inner.expect_word("VARIABLE=VALUE")?;
-                let (variable, value) =
-                    pair.split_once('=').ok_or_else(|| inner.missing("VARIABLE=VALUE"))?;
-                environment.insert(variable.to_owned(), value.to_owned());
+                let (variable, value) = environment_pair(&mut inner)?;
+                environment.insert(variable, value);
+            }
+            "under" => {
+                let (variable, value) = environment_pair(&mut inner)?;
+                inner.keyword("on")?;
+                let (occasion, action) = parse_reaction(&mut inner)?;
+                under.retain(|known| {
+                    (&known.variable, &known.value, known.occasion) != (&variable, &value, occasion)
+                });
+                under.push(Under { variable, value, occasion, action });
+            }
+            "without" => {
+                inner.keyword("h2")?;
+                inner.keyword("as")?;
+                let title = inner.quoted("a profile's title")?;
+                if !family.profiles.iter().any(|profile| profile.title == title) {
+                    return Err(inner.missing("a profile further up with this title"));
+                }
+                without_h2 = Some(title);
             }
             "about" => about = Some(inner.quoted("what is particular to it")?),
             "source" => sources.push(inner.quoted("where that is known from")?),
@@ -195,5 +298,32 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
         sources,
         shown_by,
         behaviour: parser.finish(),
+        under,
+        without_h2,
     })
+}
+
+fn environment_pair(line: &mut Line<'_>) -> Result<(String, String), ScriptError> {
+    let pair = line.expect_word("VARIABLE=VALUE")?;
+    let (variable, value) = pair.split_once('=').ok_or_else(|| line.missing("VARIABLE=VALUE"))?;
+    Ok((variable.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_familys_role_says_what_it_is_asked_to_do_and_whose_words_are_read() {
+        let role = |line: &str| {
+            Family::parse("t", &format!("family f\n  recorded up to 1\n{line}")).map(|family| family.role)
+        };
+        assert_eq!(role(""), Ok(Role::GrpcClient));
+        assert_eq!(role("  role http-client\n"), Ok(Role::HttpClient));
+        assert_eq!(role("  role proxy\n"), Ok(Role::Proxy));
+        let error = role("  role http-cleint\n").expect_err("it is no role");
+        assert!(error.to_string().contains("`http-client`"), "{error}");
+        assert_eq!(Role::ALL.map(|role| role.calls_of(2)), [2, 1, 2]);
+        assert_eq!(Role::ALL.map(Role::speaks_for_itself), [true, false, false]);
+    }
 }

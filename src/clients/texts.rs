@@ -3,7 +3,11 @@
 //! Placeholders: `{goaway}` and `{debug}` are the code's name and the debug data of the GOAWAY, `{, debug}` is the latter
 //! as grpc-go adds it to the former if there are any; `{code}` is the name of the code the stream was reset with,
 //! `{reset Status}` the gRPC status that grpc-go makes of it; `{status}` is the number of the gRPC status answered,
-//! `{Status}` and `{STATUS}` its name as Go and Java write it, `{message}` its message; `{http}` is the HTTP status,
+//! `{Status}` and `{STATUS}` its name as Go and Java write it, `{message}` its message; `{alert}` is the TLS alert
+//! as crypto/tls names it; `{http}` is the HTTP status,
+//! `{http reason}` what net/http calls it, `{http Status}` the gRPC status that gRPC makes of it; `{content-type}` is what grpc-go
+//! says of a content type that is not gRPC's, `{; content-type}` the same behind something else, `{content-type before 1.40}` its
+//! earlier words;
 //! `{frame}` the type of the server's first frame as golang.org/x/net names it.
 
 use crate::wire::{ErrorCode, FrameKind};
@@ -16,6 +20,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) goaway: Option<&'a GoAway>,
     pub(crate) answer: Option<&'a StreamAnswer>,
     pub(crate) first_frame: Option<FrameKind>,
+    pub(crate) alert: Option<u8>,
 }
 
 /// The text with its placeholders filled in.
@@ -39,17 +44,43 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         text = text.replace("{Status}", name);
         text = text.replace("{STATUS}", &upper_case(name));
         text = text.replace("{message}", &answer.grpc_message);
-        text = text.replace("{http}", &answer.http_status.unwrap_or(0).to_string());
+        let http = answer.http_status.unwrap_or(0);
+        text = text.replace("{http}", &http.to_string());
+        let known = u16::try_from(http).ok().and_then(|http| http::StatusCode::from_u16(http).ok());
+        let reason = known.and_then(|known| known.canonical_reason()).unwrap_or_default();
+        text = text.replace("{http reason}", reason);
+        text = text.replace("{http Status}", STATUS_NAMES[status_of_http(http)]);
+        text = fill_in_content_type(&text, answer);
         if let Some(code) = answer.reset {
             text = text.replace("{code}", &code.to_string());
             text = text.replace("{code-number}", &u32::from(code).to_string());
             text = text.replace("{reset Status}", STATUS_NAMES[status_of_reset(code)]);
         }
     }
+    if let Some(alert) = facts.alert {
+        text = text.replace("{alert}", go_alert_name(alert));
+    }
     if let Some(kind) = facts.first_frame {
         text = text.replace("{frame}", go_frame_name(kind));
     }
     text
+}
+
+fn fill_in_content_type(text: &str, answer: &StreamAnswer) -> String {
+    let (before_1_40, since) = match &answer.content_type {
+        None => (
+            "transport: missing content-type field".to_owned(),
+            "malformed header: missing HTTP content-type".to_owned(),
+        ),
+        Some(_) if answer.is_grpc() => (String::new(), String::new()),
+        Some(stated) => (
+            format!("transport: received the unexpected content-type {stated:?}"),
+            format!("transport: received unexpected content-type {stated:?}"),
+        ),
+    };
+    let added = if since.is_empty() { String::new() } else { format!("; {since}") };
+    let text = text.replace("{content-type before 1.40}", &before_1_40);
+    text.replace("{content-type}", &since).replace("{; content-type}", &added)
 }
 
 /// gRPC's status codes in order (google.golang.org/grpc/codes).
@@ -85,6 +116,18 @@ fn status_of_reset(code: ErrorCode) -> usize {
     }
 }
 
+/// The gRPC status of an answer that has none, from its HTTP status (gRPC's "HTTP to gRPC Status Code Mapping").
+fn status_of_http(status: u32) -> usize {
+    match status {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502..=504 => 14,
+        _ => 2,
+    }
+}
+
 /// `DeadlineExceeded` as `DEADLINE_EXCEEDED`.
 fn upper_case(name: &str) -> String {
     let mut upper = String::with_capacity(name.len() + 2);
@@ -95,6 +138,32 @@ fn upper_case(name: &str) -> String {
         upper.push(character.to_ascii_uppercase());
     }
     upper
+}
+
+/// The alerts that a handshake can end with (Go 1.27 `crypto/tls/alert.go`).
+fn go_alert_name(alert: u8) -> &'static str {
+    match alert {
+        10 => "unexpected message",
+        20 => "bad record MAC",
+        22 => "record overflow",
+        40 => "handshake failure",
+        42 => "bad certificate",
+        43 => "unsupported certificate",
+        46 => "unknown certificate",
+        47 => "illegal parameter",
+        48 => "unknown certificate authority",
+        50 => "error decoding message",
+        51 => "error decrypting message",
+        70 => "protocol version not supported",
+        71 => "insufficient security level",
+        80 => "internal error",
+        109 => "missing extension",
+        110 => "unsupported extension",
+        112 => "unrecognized name",
+        116 => "certificate required",
+        120 => "no application protocol",
+        _ => "alert",
+    }
 }
 
 /// The types of golang.org/x/net/http2's frames.
@@ -128,11 +197,35 @@ mod tests {
         };
         let answer =
             StreamAnswer { grpc_status: Some(4), grpc_message: "late".into(), ..StreamAnswer::default() };
-        let facts =
-            Facts { goaway: Some(&goaway), answer: Some(&answer), first_frame: Some(FrameKind::GoAway) };
+        let facts = Facts {
+            goaway: Some(&goaway),
+            answer: Some(&answer),
+            first_frame: Some(FrameKind::GoAway),
+            alert: None,
+        };
         assert_eq!(
             fill_in("{goaway} {debug} {Status} {STATUS} {status} {message} {frame}", &facts),
             "PROTOCOL_ERROR why DeadlineExceeded DEADLINE_EXCEEDED 4 late GoAwayFrame"
         );
+    }
+
+    #[test]
+    fn an_answer_that_is_not_grpcs_is_named_by_its_status_and_content_type() {
+        let mut answer = StreamAnswer { http_status: Some(404), ..StreamAnswer::default() };
+        let says = |answer: &StreamAnswer, text| {
+            fill_in(text, &Facts { goaway: None, answer: Some(answer), first_frame: None, alert: None })
+        };
+        let text = "{http Status}: {http} ({http reason}){; content-type}";
+        assert_eq!(
+            says(&answer, text),
+            "Unimplemented: 404 (Not Found); malformed header: missing HTTP content-type"
+        );
+        answer.content_type = Some("text/html".into());
+        assert_eq!(
+            says(&answer, "{content-type}"),
+            "transport: received unexpected content-type \"text/html\""
+        );
+        answer.content_type = Some("application/grpc+proto".into());
+        assert_eq!(says(&answer, text), "Unimplemented: 404 (Not Found)");
     }
 }

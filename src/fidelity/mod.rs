@@ -1,5 +1,6 @@
 //! Does the bed predict what real clients really did? Each recorded run is predicted and compared: the calls with their
-//! texts, their times, the connections and their GOAWAYs, and the first flight with its cuts.
+//! texts, their times, the connections and their GOAWAYs, and the first flight with its cuts. Texts count for families
+//! whose users read the library's own words (see [`Role`](crate::clients::Role)).
 //!
 //! The recording is used for nothing but the comparison: the prediction comes out of running the client's profile against
 //! the server, and knows of the recording only which client, which server, which port and how many calls.
@@ -11,7 +12,7 @@ use bytes::Bytes;
 
 use crate::bed::{Ending, Run, bed};
 use crate::capture::{self, Direction};
-use crate::clients::{ClientSpec, KnownClient, Work};
+use crate::clients::{ClientSpec, KnownClient, Role, Work};
 use crate::flight::Flight;
 use crate::servers::{BackEnd, Front, Security, ServerName};
 
@@ -54,7 +55,7 @@ impl Comparison {
 
 /// Predicts a recorded run and compares. `capture` is the content of its capture file.
 pub fn compare(observation: &Observation, capture: &[u8]) -> Comparison {
-    let run =
+    let (run, role) =
         match predict(observation.spec().map_err(|error| error.to_string()), &observation.server, |client| {
             let authority = format!("127.0.0.1:{}", observation.port);
             let work = Work { calls: observation.checks, ..Work::default() };
@@ -64,10 +65,10 @@ pub fn compare(observation: &Observation, capture: &[u8]) -> Comparison {
             Err((client, reason)) => return Comparison::skipped(client, &observation.server, reason),
         };
     let captured = match first_flight(capture) {
-        Ok(flight) => flight,
+        Ok(flight) => as_compared(flight, role),
         Err(reason) => return Comparison::skipped(run.client, &observation.server, reason),
     };
-    let differences = run.endings().map(|ending| differences(observation, &captured, ending));
+    let differences = run.endings().map(|ending| differences(observation, &captured, ending, role));
     let differs = differences.min_by_key(Vec::len).unwrap_or_default();
     Comparison {
         client: run.client.clone(),
@@ -81,7 +82,7 @@ pub fn compare(observation: &Observation, capture: &[u8]) -> Comparison {
 /// Predicts a repeated run and looks whether every result and every text that was seen is among the predicted.
 pub fn compare_repeats(repeats: &Repeats) -> Comparison {
     let spec = repeats.spec().map_err(|error| error.to_string());
-    let run = match predict(spec, &repeats.server, |client| {
+    let (run, role) = match predict(spec, &repeats.server, |client| {
         (client, "127.0.0.1:50051".to_owned(), Work::default())
     }) {
         Ok(run) => run,
@@ -94,6 +95,7 @@ pub fn compare_repeats(repeats: &Repeats) -> Comparison {
         .collect();
     let unseen_results = repeats.results.keys().filter(|result| !results.contains(result));
     let unseen_texts = repeats.errors.keys().filter(|text| !texts.contains(&masked(text)));
+    let unseen_texts = unseen_texts.filter(|_| role.speaks_for_itself());
     let differs = unseen_results
         .map(|result| format!("the result `{result}` was seen and is not predicted"))
         .chain(unseen_texts.map(|text| format!("the text `{text}` was seen and is not predicted")))
@@ -118,7 +120,7 @@ fn predict(
     spec: Result<ClientSpec, String>,
     server: &str,
     setting: impl FnOnce(KnownClient) -> (KnownClient, String, Work),
-) -> Result<Run, (String, String)> {
+) -> Result<(Run, Role), (String, String)> {
     let spec = spec.map_err(|error| (String::new(), error))?;
     let fail = |reason: String| (spec.to_string(), reason);
     let name: ServerName = server.parse().map_err(|error| fail(format!("{error}")))?;
@@ -129,8 +131,9 @@ fn predict(
     if matches!(name.back_end, BackEnd::Nghttp2 | BackEnd::Netty | BackEnd::CCore) {
         return Err(fail(format!("the back end {} can't be predicted yet", name.back_end.word())));
     }
+    let role = client.family.role;
     let (client, authority, work) = setting(client);
-    Ok(bed().known_client(client).named_server(name).authority(&authority).work(work).run())
+    Ok((bed().known_client(client).named_server(name).authority(&authority).work(work).run(), role))
 }
 
 fn first_flight(capture: &[u8]) -> Result<Flight, String> {
@@ -139,7 +142,7 @@ fn first_flight(capture: &[u8]) -> Result<Flight, String> {
     Ok(Flight::of(flow.data(Direction::ToServer).map(|(_, bytes)| bytes)))
 }
 
-fn differences(observation: &Observation, captured: &Flight, ending: &Ending) -> Vec<String> {
+fn differences(observation: &Observation, captured: &Flight, ending: &Ending, role: Role) -> Vec<String> {
     let mut differs = Vec::new();
     let observed_results: Vec<bool> = observation.rpcs.iter().map(|call| call.error.is_none()).collect();
     let predicted_results: Vec<bool> = ending.calls.iter().map(|call| call.error.is_none()).collect();
@@ -152,6 +155,7 @@ fn differences(observation: &Observation, captured: &Flight, ending: &Ending) ->
     for (number, (observed, predicted)) in observation.rpcs.iter().zip(&ending.calls).enumerate() {
         let number = number + 1;
         if let (Some(observed), Some(predicted)) = (&observed.error, &predicted.error)
+            && role.speaks_for_itself()
             && masked(observed) != masked(predicted)
         {
             differs.push(format!("text of call {number}: `{observed}`, predicted `{predicted}`"));
@@ -177,9 +181,13 @@ fn differences(observation: &Observation, captured: &Flight, ending: &Ending) ->
             "GOAWAYs of the connections: {observed_goaways:?}, predicted {predicted_goaways:?}"
         ));
     }
-    let predicted = Flight::of(ending.flight.iter().map(Bytes::as_ref));
+    let predicted = as_compared(Flight::of(ending.flight.iter().map(Bytes::as_ref)), role);
     differs.extend(Flight::difference(captured, &predicted).map(|text| format!("first flight: {text}")));
     differs
+}
+
+fn as_compared(flight: Flight, role: Role) -> Flight {
+    if role == Role::Proxy { flight.with_any_port() } else { flight }
 }
 
 /// The server's GOAWAYs on the first connection and on later ones that carried a request.

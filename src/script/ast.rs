@@ -1,12 +1,13 @@
 //! A script as data. No text, no clock and no bytes on a wire: what a client does, in which order, and what it says.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::bytes::Bytes;
 
-use super::{Action, AfterFailure, AfterLoss, Occasion, OneOrMore, WaitFrom};
+use super::{Action, AfterFailure, AfterLoss, Hello, Occasion, OneOrMore, WaitFrom};
 use crate::clients::ClientSpec;
 use crate::net::{Network, Offsets};
 use crate::outcome::WaitingFor;
@@ -50,6 +51,9 @@ pub enum Who {
 /// What a client does, on a connection and between connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behaviour {
+    /// What it says when it speaks TLS, if it can. A client that is written out then does; one of the catalogue does where its
+    /// server does.
+    pub tls: Option<Hello>,
     /// Offsets at which the client's own stream is cut, beside the ends of its writes.
     pub cuts: Offsets,
     /// Whether it answers SETTINGS and PING by itself.
@@ -74,11 +78,14 @@ pub struct Behaviour {
     pub after_early_loss: Option<AfterLoss>,
     /// What the channel does when a connection could not be established.
     pub after_failure: AfterFailure,
+    /// How many connections a call sees fail, one after another, before it can't wait any longer.
+    pub tries: NonZeroU32,
 }
 
 impl Default for Behaviour {
     fn default() -> Self {
         Self {
+            tls: None,
             cuts: Offsets::default(),
             acknowledges: true,
             frame_limit: 16_384,
@@ -91,6 +98,7 @@ impl Default for Behaviour {
             after_loss: AfterLoss::Connect,
             after_early_loss: None,
             after_failure: AfterFailure { wait: Duration::from_secs(1), from: WaitFrom::End },
+            tries: NonZeroU32::MIN,
         }
     }
 }
@@ -100,6 +108,8 @@ impl Default for Behaviour {
 pub struct Calls {
     /// What is done for each call.
     pub steps: Vec<Step>,
+    /// What is done in their place from the moment the server switches to HTTP/2, for a client that asked it to.
+    pub upgraded: Vec<Step>,
     /// What is done when no more calls come.
     pub finally: Vec<Step>,
 }
@@ -145,9 +155,14 @@ pub enum Item {
         stream: StreamReference,
         /// Whether it ends the stream.
         end: bool,
+        /// The stream's place among the others, if it is stated.
+        priority: Option<Priority>,
         /// Its fields.
         list: HeaderList,
     },
+    /// The head of an HTTP/1.1 request: `:method` and `:path` make its first line, `:authority` is its `Host`, and
+    /// fields without a colon stand in it as they are.
+    Request(HeaderList),
     /// DATA.
     Data {
         /// Its stream.

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! client "NAME"            a client written out below      client grpc-go@1.33.3    one from the catalogue
-//!   tls alpn=h2 sni=NAME   speaks TLS first
+//!   tls alpn=h2 sni=NAME   speaks TLS first; also versions=1.3,1.2 and authority=NAME:{port}
 //!   cut 1 9 24             the client's bytes are cut at these offsets
 //!   no acks                SETTINGS and PING are not answered unless a step does it
 //!   > ITEM, ITEM ..        one write
@@ -21,11 +21,15 @@
 //!
 //! A client that makes several calls, as a library's channel does, has three more marks: `ready` ends what is done for
 //! each connection, `call` begins what is done for each call, `finally` what is done when no more calls come; and it
-//! has `on` lines for what it does when things happen out of turn. Profiles are written so.
+//! has `on` lines for what it does when things happen out of turn. Profiles are written so. An HTTP client's call may be
+//! `> request get /`, the head of an HTTP/1 request, and `< http1`; `upgraded` begins what is done once the server
+//! has answered 101; `close` at the end of a call is for clients that use
+//! a connection once, and `tries 4` for those that see four connections fail before they give a call up.
 
 mod ast;
 pub mod bytes;
 mod error;
+mod hello;
 mod lexer;
 mod one_or_more;
 mod parser;
@@ -36,8 +40,10 @@ pub use ast::{
     Awaited, Behaviour, Calls, Client, Expectation, ExpectedOutcome, FieldLine, FieldList, HeaderList, Item,
     Script, Step, StreamReference, Who,
 };
+pub(crate) use error::Complaint;
 pub use error::ScriptError;
+pub use hello::{Hello, TlsVersion};
 pub(crate) use lexer::Line;
 pub use one_or_more::OneOrMore;
-pub(crate) use parser::{BehaviourParser, Block, blocks, parse_field_list};
+pub(crate) use parser::{BehaviourParser, Block, blocks, parse_field_list, parse_reaction};
 pub use reaction::{Action, AfterFailure, AfterLoss, Occasion, Phase, Trigger, WaitFrom};

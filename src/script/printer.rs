@@ -10,7 +10,7 @@ use crate::wire::hpack::Policy;
 use super::parser::policy_words;
 use super::{
     Action, AfterFailure, AfterLoss, Awaited, Behaviour, Client, Expectation, ExpectedOutcome, HeaderList,
-    Item, Occasion, Script, Step, StreamReference, WaitFrom, Who,
+    Hello, Item, Occasion, Script, Step, StreamReference, WaitFrom, Who,
 };
 
 impl Display for Script {
@@ -42,6 +42,9 @@ impl Display for Script {
 impl Display for Behaviour {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         let default = Self::default();
+        if let Some(hello) = &self.tls {
+            writeln!(formatter, "  {hello}")?;
+        }
         if !self.cuts.is_empty() {
             writeln!(formatter, "  cut{}", Listed(&self.cuts))?;
         }
@@ -61,6 +64,10 @@ impl Display for Behaviour {
         if let Some(calls) = &self.calls {
             writeln!(formatter, "  ready\n  call")?;
             steps(formatter, &calls.steps)?;
+            if !calls.upgraded.is_empty() {
+                writeln!(formatter, "  upgraded")?;
+                steps(formatter, &calls.upgraded)?;
+            }
             writeln!(formatter, "  finally")?;
             steps(formatter, &calls.finally)?;
         }
@@ -77,8 +84,33 @@ impl Display for Behaviour {
         if self.after_failure != default.after_failure {
             writeln!(formatter, "  after failure {}", AfterLoss::Wait(wait, from))?;
         }
+        if self.tries != default.tries {
+            writeln!(formatter, "  tries {}", self.tries)?;
+        }
         let mut reactions = self.reactions.iter();
         reactions.try_for_each(|(occasion, action)| writeln!(formatter, "  on {occasion} {action}"))
+    }
+}
+
+impl Display for Hello {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let Self { alpn, sni, versions, authority } = self;
+        formatter.write_str("tls")?;
+        for (index, protocol) in alpn.iter().enumerate() {
+            write!(formatter, "{}{}", if index == 0 { " alpn=" } else { "," }, Word(protocol))?;
+        }
+        if let Some(name) = sni {
+            write!(formatter, " sni={}", Word(name))?;
+        }
+        if *versions != Self::default().versions {
+            for (index, version) in versions.iter().enumerate() {
+                write!(formatter, "{}{version}", if index == 0 { " versions=" } else { "," })?;
+            }
+        }
+        match authority {
+            Some(authority) => write!(formatter, " authority={}", Word(authority)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -99,7 +131,8 @@ impl Display for Action {
                 let word = if index == 0 { "fail" } else { " or" };
                 write!(formatter, "{word} {}", Quoted(text.as_bytes()))
             }),
-            Self::Retry => formatter.write_str("retry"),
+            Self::Retry(None) => formatter.write_str("retry"),
+            Self::Retry(Some(text)) => write!(formatter, "retry else {}", Quoted(text.as_bytes())),
             Self::Ignore => formatter.write_str("ignore"),
             Self::Later => formatter.write_str("later"),
         }
@@ -148,9 +181,14 @@ impl Display for Item {
                 Ok(())
             }
             Self::SettingsAck => formatter.write_str("settings ack"),
-            Self::Headers { stream, end, list } => {
-                write!(formatter, "headers {stream}{} {list}", end_word(end))
+            Self::Headers { stream, end, priority, list } => {
+                write!(formatter, "headers {stream}{}", end_word(end))?;
+                if let Some(priority) = priority {
+                    write!(formatter, " priority {}", Place(priority))?;
+                }
+                write!(formatter, " {list}")
             }
+            Self::Request(list) => write!(formatter, "request {list}"),
             Self::Data { stream, end, bytes } => {
                 write!(formatter, "data {stream}{}{}", end_word(end), Hexadecimal(bytes))
             }
@@ -167,9 +205,8 @@ impl Display for Item {
             Self::ResetStream { stream, code } => {
                 write!(formatter, "reset-stream {stream} {:#x}", u32::from(*code))
             }
-            Self::Priority { stream, priority: Priority { exclusive, dependency, weight } } => {
-                let exclusive = if *exclusive { " exclusive" } else { "" };
-                write!(formatter, "priority {stream} on {dependency} weight {weight}{exclusive}")
+            Self::Priority { stream, priority } => {
+                write!(formatter, "priority {stream} {}", Place(priority))
             }
             Self::Frame(frame) => {
                 let reserved = if frame.reserved { " reserved" } else { "" };
@@ -325,6 +362,17 @@ struct Listed<'a>(&'a Offsets);
 impl Display for Listed<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|offset| write!(formatter, " {offset}"))
+    }
+}
+
+/// A stream's place among the others.
+struct Place<'a>(&'a Priority);
+
+impl Display for Place<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let Priority { exclusive, dependency, weight } = self.0;
+        let exclusive = if *exclusive { " exclusive" } else { "" };
+        write!(formatter, "on {dependency} weight {weight}{exclusive}")
     }
 }
 

@@ -38,6 +38,14 @@ pub enum Trigger {
     Status,
     /// The answer carries an HTTP status other than 200.
     HttpStatus,
+    /// The answer's HTTP status is 200, but its content type is not gRPC's.
+    ContentType,
+    /// The server has chosen none of the protocols that the client offers by ALPN.
+    NoAlpn,
+    /// The server sent a TLS alert.
+    Alert,
+    /// What the server says is not TLS.
+    NotTls,
     /// The time for the server's SETTINGS is over.
     Timeout,
     /// The call's own deadline is over.
@@ -47,6 +55,8 @@ pub enum Trigger {
 /// When something happens, seen from the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
+    /// During the TLS handshake.
+    Securing,
     /// Before everything that comes before `ready` has been written.
     Writing,
     /// Before `ready`.
@@ -62,8 +72,8 @@ pub enum Phase {
 pub enum Action {
     /// The connection fails, or the call. Several texts are those of several builds of the client.
     Fail(OneOrMore<String>),
-    /// The call goes to a new connection, and its user sees nothing.
-    Retry,
+    /// The call goes to a new connection, and its user sees nothing; or reads this if it has done so before.
+    Retry(Option<String>),
     /// Nothing.
     Ignore,
     /// It does not notice until the connection is ready.
@@ -103,7 +113,7 @@ pub enum WaitFrom {
 
 impl Trigger {
     /// All of them, for parsers.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::End,
         Self::Reset,
         Self::Http1,
@@ -114,6 +124,10 @@ impl Trigger {
         Self::ResetStream,
         Self::Status,
         Self::HttpStatus,
+        Self::ContentType,
+        Self::NoAlpn,
+        Self::Alert,
+        Self::NotTls,
         Self::Timeout,
         Self::Deadline,
     ];
@@ -131,6 +145,10 @@ impl Trigger {
             Self::ResetStream => "reset-stream",
             Self::Status => "status",
             Self::HttpStatus => "http-status",
+            Self::ContentType => "content-type",
+            Self::NoAlpn => "no-alpn",
+            Self::Alert => "alert",
+            Self::NotTls => "not-tls",
             Self::Timeout => "timeout",
             Self::Deadline => "deadline",
         }
@@ -138,11 +156,13 @@ impl Trigger {
 }
 
 impl Phase {
-    pub(crate) const ALL: [Self; 4] = [Self::Writing, Self::Connecting, Self::Idle, Self::Call];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Securing, Self::Writing, Self::Connecting, Self::Idle, Self::Call];
 
     /// The word in an `on` line.
     pub fn word(self) -> &'static str {
         match self {
+            Self::Securing => "securing",
             Self::Writing => "writing",
             Self::Connecting => "connecting",
             Self::Idle => "idle",

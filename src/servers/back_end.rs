@@ -68,7 +68,8 @@ async fn serve(mut connection: Accepted, mut model: Model, start: Instant) -> io
             if !readable {
                 std::future::pending::<()>().await;
             }
-            connection.read_buf(&mut buffer).await
+            let most = u64::try_from(model.reads_at_most()).unwrap_or(u64::MAX);
+            (&mut connection).take(most).read_buf(&mut buffer).await
         };
         let read = match due {
             Some(due) => tokio::time::timeout_at(due, read).await,

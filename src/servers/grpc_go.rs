@@ -9,12 +9,13 @@ use bytes::Bytes;
 
 use crate::wire::{ErrorCode, Increment, SettingId};
 
-use super::model::{Request, Response, SurplusAck, Traits};
+use super::model::{Opening, Request, Response, SurplusAck, Traits};
 
 /// grpc-go's own transport. It never counts acknowledgements.
 pub(super) static GRPC_GO: Traits = Traits {
     settings: &[(SettingId::MaxFrameSize, 16_384)],
     speaks_first: true,
+    opening: Opening::Closes,
     window: None,
     measures: Some([2, 4, 16, 16, 9, 14, 7, 7]),
     surplus_ack: SurplusAck::Ignored,
@@ -34,6 +35,7 @@ pub(super) static H2C: Traits = Traits {
         (SettingId::NoRfc7540Priorities, 1),
     ],
     speaks_first: false,
+    opening: Opening::Http1 { answers: refuse_in_http1 },
     window: Increment::new(983_041),
     measures: None,
     surplus_ack: SurplusAck::GoAway { code: ErrorCode::ProtocolError, closes_after: Duration::from_secs(1) },
@@ -64,7 +66,35 @@ fn answer(request: &Request) -> Response {
     }
 }
 
+/// What `http.Error` makes of a call that `NewServerHandlerTransport` refuses (`internal/transport/handler_server.go`).
+fn refusal_over_http(request: &Request) -> Option<(u16, &'static str, String)> {
+    let stated = String::from_utf8_lossy(&request.content_type);
+    let method = String::from_utf8_lossy(&request.method);
+    if method != "POST" {
+        Some((405, "Method Not Allowed", format!("invalid gRPC request method {method:?}\n")))
+    } else if !request.content_type.starts_with(b"application/grpc") {
+        Some((415, "Unsupported Media Type", format!("invalid gRPC request content-type {stated:?}\n")))
+    } else {
+        None
+    }
+}
+
+fn refuse_in_http1(request: &Request) -> String {
+    let refusal = refusal_over_http(request);
+    let (status, reason, message) =
+        refusal.unwrap_or((505, "HTTP Version Not Supported", "gRPC requires HTTP/2\n".to_owned()));
+    let length = message.len();
+    format!(
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{message}"
+    )
+}
+
 fn answer_over_http(request: &Request) -> Response {
+    if let Some((status, _, message)) = refusal_over_http(request) {
+        let content_type = ("content-type", "text/plain; charset=utf-8".to_owned());
+        let headers = vec![(":status", status.to_string()), content_type];
+        return Response { headers, body: Some(message.into()), trailers: Vec::new() };
+    }
     let content_type = ("content-type", "application/grpc".to_owned());
     let mut headers = vec![(":status", "200".to_owned()), content_type];
     headers.extend(

@@ -2,7 +2,8 @@
 //!
 //! Sources: Go 1.27 `net/http/server.go`. To HTTP/2's preface, which reads as a request `PRI *`, the `ServeMux` answers
 //! 400 and the server closes; what the client wrote after those 24 bytes may then be unread, and the close a reset.
-//! Behind cmux a request for `/` is answered with 200, as in the recordings, whose HTTP listener had a handler.
+//! An empty `ServeMux` has nothing for any path and answers 404. Behind cmux a request for `/` is answered with 200, as in the
+//! recordings, whose HTTP listener had a handler.
 
 use std::time::Duration;
 
@@ -16,9 +17,28 @@ const BAD_REQUEST: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 5\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nhttp\n";
 
+const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 19\r\n\r\n404 page not found\n";
+
+/// What the server has for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Handler {
+    /// Nothing: an empty `ServeMux`.
+    Nothing,
+    /// A page for every path.
+    Page,
+}
+
 /// Answers requests until the client has had enough, or deserves a 400. `closing` passes between the last answer and
 /// the close.
-pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, closing: Duration) {
+pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    handler: Handler,
+    closing: Duration,
+) {
+    let page = match handler {
+        Handler::Nothing => NOT_FOUND,
+        Handler::Page => OK,
+    };
     let mut buffer = BytesMut::with_capacity(4096);
     loop {
         let preface = buffer.starts_with(&PREFACE[..PREFACE.len() - 6]);
@@ -26,7 +46,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, clos
             _ if preface => Some(BAD_REQUEST),
             Parsed::Complete { length, .. } => {
                 let _ = buffer.split_to(length);
-                Some(OK)
+                Some(page)
             }
             Parsed::Partial => None,
             Parsed::Invalid(_) if PREFACE.starts_with(&buffer) => None,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use crate::wire::hpack::{Decoder, Encoder, Policy};
+use crate::wire::http1::{HeadLimits, Parsed, RequestHead};
 use crate::wire::{ErrorCode, Frame, FrameReader, Increment, PREFACE, Setting, SettingId, StreamId};
 
 /// The most bytes of a header list that a model takes.
@@ -23,6 +24,8 @@ pub(crate) struct Traits {
     pub(crate) settings: &'static [(SettingId, u32)],
     /// Whether they are sent when the connection is accepted, or only after the client's preface.
     pub(crate) speaks_first: bool,
+    /// What it makes of a client that does not begin with the preface.
+    pub(crate) opening: Opening,
     /// What it adds to the connection's window after the client's SETTINGS, in bytes.
     pub(crate) window: Option<Increment>,
     /// Whether it measures the connection with a PING when DATA comes.
@@ -33,6 +36,15 @@ pub(crate) struct Traits {
     pub(crate) answers: fn(&Request) -> Response,
     /// Whether the parts of an answer are written one by one.
     pub(crate) writes_in_parts: bool,
+}
+
+/// What a server makes of a client that does not begin with HTTP/2's preface.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Opening {
+    /// It reads as many bytes as the preface has and closes, whatever else has come.
+    Closes,
+    /// It speaks HTTP/1 too: it answers with this message, or switches to HTTP/2 if it is asked to (RFC 7540, section 3.2).
+    Http1 { answers: fn(&Request) -> String },
 }
 
 /// What a server makes of a SETTINGS acknowledgement too many.
@@ -66,7 +78,10 @@ pub(crate) struct Model {
     traits: &'static Traits,
     /// How long an answer takes.
     handler: Duration,
-    preface: usize,
+    /// What has come before the preface is complete.
+    opening: BytesMut,
+    preface_read: bool,
+    greeted: bool,
     frames: FrameReader,
     decoder: Decoder,
     encoder: Encoder,
@@ -88,7 +103,9 @@ impl Model {
         let mut model = Self {
             traits,
             handler,
-            preface: 0,
+            opening: BytesMut::new(),
+            preface_read: false,
+            greeted: false,
             frames: FrameReader::new(traits.frame_limit()),
             decoder: Decoder::new(4096),
             encoder: Encoder::new(),
@@ -142,19 +159,12 @@ impl Model {
 
     /// The client's bytes.
     pub(crate) fn received(&mut self, bytes: &Bytes, now: Duration) {
-        let mut rest = bytes.clone();
-        while self.preface < PREFACE.len() && !rest.is_empty() {
-            if rest[0] != PREFACE[self.preface] {
-                self.over = true;
-                return;
-            }
-            rest = rest.slice(1..);
-            self.preface += 1;
-            if self.preface == PREFACE.len() && !self.traits.speaks_first {
-                self.greet();
-            }
+        if self.preface_read {
+            self.frames.push_bytes(bytes.clone());
+        } else {
+            self.opening.extend_from_slice(bytes);
+            self.open(now);
         }
-        self.frames.push_bytes(rest);
         while !self.over {
             match self.frames.next_frame() {
                 Ok(Some(frame)) => match frame.parse() {
@@ -178,7 +188,56 @@ impl Model {
         self.tick(now);
     }
 
+    /// How many bytes it reads at most before it looks at them.
+    pub(crate) fn reads_at_most(&self) -> usize {
+        match self.traits.opening {
+            Opening::Closes if !self.preface_read => PREFACE.len() - self.opening.len(),
+            Opening::Closes | Opening::Http1 { .. } => usize::MAX,
+        }
+    }
+
+    /// Looks at what has come so far: the preface, or something else.
+    fn open(&mut self, now: Duration) {
+        let seen = self.opening.len().min(PREFACE.len());
+        if self.opening[..seen] == PREFACE[..seen] {
+            if seen == PREFACE.len() {
+                self.preface_read = true;
+                self.greet();
+                let rest = self.opening.split_off(seen).freeze();
+                self.frames.push_bytes(rest);
+                // The request that asked for the switch has been waiting for this.
+                self.end_of_request(FIRST_STREAM, now);
+            }
+            return;
+        }
+        let Opening::Http1 { answers } = self.traits.opening else {
+            self.over = seen == PREFACE.len();
+            return;
+        };
+        match RequestHead::parse(&self.opening, HeadLimits::default()) {
+            Parsed::Complete { head, length } => {
+                let _ = self.opening.split_to(length);
+                let request = Request::of_head(&head);
+                if asks_for_http2(&head) {
+                    self.out.extend_from_slice(SWITCHING);
+                    self.greet();
+                    self.last_stream = FIRST_STREAM;
+                    self.requests.insert(FIRST_STREAM, request);
+                } else {
+                    self.out.extend_from_slice(answers(&request).as_bytes());
+                }
+                self.end_write();
+                self.open(now);
+            }
+            Parsed::Partial => {}
+            Parsed::Invalid(_) => self.over = true,
+        }
+    }
+
     fn greet(&mut self) {
+        if std::mem::replace(&mut self.greeted, true) {
+            return;
+        }
         let settings = self.traits.settings.iter().map(|&(id, value)| Setting { id, value }).collect();
         self.write(&Frame::Settings(settings));
         self.unacknowledged += 1;
@@ -333,6 +392,29 @@ impl Model {
     fn end_write(&mut self) {
         if !self.out.is_empty() {
             self.writes.push_back(std::mem::take(&mut self.out).into());
+        }
+    }
+}
+
+/// The stream of a request that asked in HTTP/1 for a switch to HTTP/2.
+const FIRST_STREAM: StreamId = StreamId::new(1).expect("1 fits 31 bits");
+
+const SWITCHING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+
+fn asks_for_http2(head: &RequestHead) -> bool {
+    let names = |field: &'static str, token: &'static [u8]| {
+        let mut tokens = head.values(field).flat_map(|value| value.split(|byte| *byte == b','));
+        tokens.any(|one| one.trim_ascii().eq_ignore_ascii_case(token))
+    };
+    names("upgrade", b"h2c") && names("connection", b"http2-settings")
+}
+
+impl Request {
+    fn of_head(head: &RequestHead) -> Self {
+        Self {
+            method: head.method.clone().into(),
+            path: head.target.clone().into(),
+            content_type: head.values("content-type").next().cloned().unwrap_or_default(),
         }
     }
 }

@@ -2,19 +2,27 @@
 
 use std::sync::{Arc, LazyLock};
 
-use crate::mux::{Closed, Mux, Observer, Route, Rule, Rules, Sniffed};
-use crate::net::Stream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::mux::{Closed, Mux, Observer, Route, Rule, Rules, Sniffed};
+use crate::net::PeerAddress;
+
+use super::Accepted;
 use super::back_end::Running;
 use super::fronts::{Notes, ServerPace};
-use super::{Accepted, http1};
+use super::http1::{self, Handler};
 
 static MUX: LazyLock<Mux> =
     LazyLock::new(|| Mux::new(Rules::new().to("grpc", Rule::Grpc).to("http", Rule::Http1)));
 
-pub(super) async fn serve(stream: Stream, back_end: Running, pace: ServerPace, notes: Arc<dyn Notes>) {
-    let number = stream.number();
-    let peer = stream.peer_address();
+pub(super) async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: PeerAddress,
+    back_end: Running,
+    pace: ServerPace,
+    notes: Arc<dyn Notes>,
+) {
+    let number = peer.number();
     let noted = Noted { number, notes: &*notes };
     let Sniffed::Routed { route, connection } = MUX.sniff(stream, &noted).await else { return };
     if !pace.hand_over.is_zero() {
@@ -23,7 +31,7 @@ pub(super) async fn serve(stream: Stream, back_end: Running, pace: ServerPace, n
     if route.name() == "grpc" {
         back_end.accept(Accepted::new(connection, peer));
     } else {
-        http1::serve(connection, pace.closing).await;
+        http1::serve(connection, Handler::Page, pace.closing).await;
     }
 }
 

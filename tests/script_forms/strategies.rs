@@ -1,7 +1,7 @@
 //! Scripts made up field by field, and bytes of which scripts are made.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,8 +10,8 @@ use muxbed::net::{Cuts, Fault, Network, Offsets, Path, Unread};
 use muxbed::outcome::WaitingFor;
 use muxbed::script::{
     Action, AfterFailure, AfterLoss, Awaited, Behaviour, Calls, Client, Expectation, ExpectedOutcome,
-    FieldLine, FieldList, HeaderList, Item, Occasion, OneOrMore, Phase, Script, Step, StreamReference,
-    Trigger, WaitFrom, Who,
+    FieldLine, FieldList, HeaderList, Hello, Item, Occasion, OneOrMore, Phase, Script, Step, StreamReference,
+    TlsVersion, Trigger, WaitFrom, Who,
 };
 use muxbed::servers::{BackEnd, Front, Security, ServerName};
 use muxbed::wire::hpack::{Huffman, Indexing, NameSource, Policy, StaticEntry};
@@ -63,8 +63,8 @@ fn spec() -> impl Strategy<Value = ClientSpec> {
 }
 
 fn behaviour(names: &[String]) -> impl Strategy<Value = Behaviour> + use<> {
-    let calls = (vec(step(names), 0..4), vec(step(names), 0..3));
-    let calls = option::of(calls.prop_map(|(steps, finally)| Calls { steps, finally }));
+    let calls = (vec(step(names), 0..4), vec(step(names), 0..3), vec(step(names), 0..3));
+    let calls = option::of(calls.prop_map(|(steps, upgraded, finally)| Calls { steps, upgraded, finally }));
     let ladder = (vec(step(names), 0..8), calls, offsets(), any::<bool>());
     let channel = (
         option::of(text()),
@@ -73,12 +73,15 @@ fn behaviour(names: &[String]) -> impl Strategy<Value = Behaviour> + use<> {
         (duration(), wait_from()),
         btree_map(occasion(), action(), 0..5),
     );
-    let limits = (prop_oneof![Just(16_384), any::<u32>()], option::of(duration()), stream_id());
+    let tries = prop_oneof![Just(NonZeroU32::MIN), any::<NonZeroU32>()];
+    let limits = (prop_oneof![Just(16_384), any::<u32>()], option::of(duration()), stream_id(), tries);
+    let limits = (limits, option::of(hello()));
     (ladder, channel, limits).prop_map(|(ladder, channel, limits)| {
         let (connect, calls, cuts, acknowledges) = ladder;
         let (fail_fast, after_loss, after_early_loss, (wait, from), reactions) = channel;
-        let (frame_limit, settings_within, first_stream) = limits;
+        let ((frame_limit, settings_within, first_stream, tries), tls) = limits;
         Behaviour {
+            tls,
             cuts,
             acknowledges,
             frame_limit,
@@ -91,8 +94,22 @@ fn behaviour(names: &[String]) -> impl Strategy<Value = Behaviour> + use<> {
             after_loss,
             after_early_loss,
             after_failure: AfterFailure { wait, from },
+            tries,
         }
     })
+}
+
+fn hello() -> impl Strategy<Value = Hello> {
+    let versions = vec![TlsVersion::Tls10, TlsVersion::Tls11, TlsVersion::Tls12, TlsVersion::Tls13];
+    let versions = (select(versions.clone()), vec(select(versions), 0..3));
+    (vec(text(), 0..3), option::of(text()), versions, option::of(text())).prop_map(
+        |(alpn, sni, (first, rest), authority)| Hello {
+            alpn,
+            sni,
+            versions: OneOrMore::new(first, rest),
+            authority,
+        },
+    )
 }
 
 fn step(names: &[String]) -> impl Strategy<Value = Step> + use<> {
@@ -110,16 +127,13 @@ fn item(names: &[String]) -> impl Strategy<Value = Item> + use<> {
     let setting =
         (any::<u16>(), any::<u32>()).prop_map(|(id, value)| Setting { id: SettingId::from(id % 12), value });
     let frame = (any::<u8>(), any::<u8>(), any::<bool>(), stream_id(), octets());
-    let priority = (any::<bool>(), stream_id(), any::<u8>());
     prop_oneof![
         Just(Item::Preface),
         vec(setting, 0..3).prop_map(Item::Settings),
         Just(Item::SettingsAck),
-        (stream(), any::<bool>(), header_list(names)).prop_map(|(stream, end, list)| Item::Headers {
-            stream,
-            end,
-            list
-        }),
+        (stream(), any::<bool>(), option::of(place()), header_list(names))
+            .prop_map(|(stream, end, priority, list)| Item::Headers { stream, end, priority, list }),
+        header_list(names).prop_map(Item::Request),
         (stream(), any::<bool>(), octets()).prop_map(|(stream, end, bytes)| Item::Data {
             stream,
             end,
@@ -135,9 +149,7 @@ fn item(names: &[String]) -> impl Strategy<Value = Item> + use<> {
             debug
         }),
         (stream(), error_code()).prop_map(|(stream, code)| Item::ResetStream { stream, code }),
-        (stream(), priority).prop_map(|(stream, (exclusive, dependency, weight))| {
-            Item::Priority { stream, priority: Priority { exclusive, dependency, weight } }
-        }),
+        (stream(), place()).prop_map(|(stream, priority)| Item::Priority { stream, priority }),
         frame.prop_map(|(kind, flags, reserved, stream, payload)| {
             let payload = Payload::new(payload).expect("it is short");
             Item::Frame(RawFrame { kind: FrameKind::from(kind % 12), flags, reserved, stream, payload })
@@ -145,6 +157,14 @@ fn item(names: &[String]) -> impl Strategy<Value = Item> + use<> {
         octets().prop_map(Item::Raw),
         "[ -~\r\n\t]{0,20}".prop_map(|text| Item::Raw(text.into())),
     ]
+}
+
+fn place() -> impl Strategy<Value = Priority> {
+    (any::<bool>(), stream_id(), any::<u8>()).prop_map(|(exclusive, dependency, weight)| Priority {
+        exclusive,
+        dependency,
+        weight,
+    })
 }
 
 fn header_list(names: &[String]) -> BoxedStrategy<HeaderList> {
@@ -207,10 +227,14 @@ fn occasion() -> impl Strategy<Value = Occasion> {
         Trigger::ResetStream,
         Trigger::Status,
         Trigger::HttpStatus,
+        Trigger::ContentType,
+        Trigger::NoAlpn,
+        Trigger::Alert,
+        Trigger::NotTls,
         Trigger::Timeout,
         Trigger::Deadline,
     ];
-    let phases = vec![Phase::Writing, Phase::Connecting, Phase::Idle, Phase::Call];
+    let phases = vec![Phase::Securing, Phase::Writing, Phase::Connecting, Phase::Idle, Phase::Call];
     (select(triggers), option::of(select(phases)), any::<bool>())
         .prop_map(|(trigger, phase, after_goaway)| Occasion { trigger, phase, after_goaway })
 }
@@ -218,7 +242,8 @@ fn occasion() -> impl Strategy<Value = Occasion> {
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         (text(), vec(text(), 0..3)).prop_map(|(first, rest)| Action::Fail(OneOrMore::new(first, rest))),
-        select(vec![Action::Retry, Action::Ignore, Action::Later]),
+        option::of(text()).prop_map(Action::Retry),
+        select(vec![Action::Ignore, Action::Later]),
     ]
 }
 

@@ -41,12 +41,14 @@ impl Connection {
     pub(super) fn stream_ended(&mut self, stream: StreamId, now: Duration) {
         let answer = &self.answers.streams[&stream];
         let grpc_failed = answer.grpc_status.is_some_and(|status| status != 0);
-        let http_failed =
-            answer.grpc_status.is_none() && answer.http_status.is_some_and(|status| status != 200);
         if grpc_failed {
             self.happens(Trigger::Status, now);
-        } else if http_failed {
-            self.happens(Trigger::HttpStatus, now);
+        } else if answer.grpc_status.is_none() {
+            match answer.http_status {
+                Some(200) if !answer.is_grpc() => self.happens(Trigger::ContentType, now),
+                Some(200) | None => {}
+                Some(_) => self.happens(Trigger::HttpStatus, now),
+            }
         }
     }
 
@@ -78,19 +80,21 @@ impl Connection {
                 let text = &texts[self.pace.build % texts.len()];
                 texts::fill_in(text, &self.facts())
             }
-            Some(Action::Retry) => "the connection is draining".to_owned(),
+            Some(Action::Retry(Some(text))) => texts::fill_in(text, &self.facts()),
+            Some(Action::Retry(None)) => "the connection is draining".to_owned(),
             None => match self.default_text(trigger) {
                 Some(text) => text.to_owned(),
                 None => return,
             },
         };
         let failure = Failure { text, cause: self.cause(trigger) };
-        if phase == Phase::Call && action == Some(&Action::Retry) {
+        if phase == Phase::Call && matches!(action, Some(Action::Retry(_))) {
             self.call_ends(CallEnd::Retry(failure), trigger);
             return;
         }
         match phase {
-            Phase::Writing | Phase::Connecting => {
+            Phase::Securing if !self.plan.makes_calls() => self.call_ends(CallEnd::Failed(failure), trigger),
+            Phase::Securing | Phase::Writing | Phase::Connecting => {
                 self.news.push_back(News::Failed(failure));
                 self.close();
             }
@@ -109,7 +113,11 @@ impl Connection {
         self.news.push_back(News::CallEnded(end));
         match trigger {
             _ if !self.plan.makes_calls() => self.close(),
-            Trigger::Deadline | Trigger::Status | Trigger::HttpStatus | Trigger::ResetStream => {
+            Trigger::Deadline
+            | Trigger::Status
+            | Trigger::HttpStatus
+            | Trigger::ContentType
+            | Trigger::ResetStream => {
                 if stream_is_open {
                     self.write_frame(&Frame::RstStream { stream: self.stream, code: ErrorCode::Cancel });
                 }
@@ -125,7 +133,6 @@ impl Connection {
 
     /// What happens to a client whose plan says nothing about it.
     pub(super) fn default_text(&self, trigger: Trigger) -> Option<&'static str> {
-        let walks_a_ladder = !self.plan.makes_calls();
         match trigger {
             Trigger::End => Some("the server ended the connection"),
             Trigger::Reset => Some("the connection was reset"),
@@ -133,9 +140,10 @@ impl Connection {
             Trigger::Deadline => Some("the deadline is over"),
             Trigger::ResetStream => Some("the server reset the stream"),
             Trigger::Status => Some("the server answered with an error"),
-            Trigger::HttpStatus if self.stage == Stage::Calling && !walks_a_ladder => None,
-            Trigger::HttpStatus => None,
-            Trigger::GoAway | Trigger::Unprocessed if walks_a_ladder => {
+            Trigger::Alert => Some("the server sent a TLS alert"),
+            Trigger::NotTls => Some("the server does not speak TLS"),
+            Trigger::HttpStatus | Trigger::ContentType | Trigger::NoAlpn => None,
+            Trigger::GoAway | Trigger::Unprocessed if !self.plan.makes_calls() => {
                 let error = |goaway: &GoAway| goaway.code != ErrorCode::NoError;
                 self.answers.goaway.as_ref().is_some_and(error).then_some("the server said GOAWAY")
             }
@@ -147,18 +155,25 @@ impl Connection {
     pub(super) fn cause(&self, trigger: Trigger) -> Cause {
         let answer = self.answers.streams.get(&self.stream);
         Cause::Refused(match trigger {
+            Trigger::Timeout if self.stage == Stage::Securing => {
+                return Cause::Waited(WaitingFor::TlsHandshake);
+            }
             Trigger::Timeout => return Cause::Waited(WaitingFor::Settings),
             Trigger::Deadline => return Cause::Waited(self.waiting_for()),
             Trigger::Reset | Trigger::End if self.answers.goaway.is_some() => self.goaway_refusal(),
             Trigger::GoAway | Trigger::Unprocessed => self.goaway_refusal(),
             Trigger::Reset => Refusal::Reset,
+            Trigger::Alert => Refusal::Alert(self.alert.unwrap_or_default()),
+            Trigger::NoAlpn | Trigger::NotTls => Refusal::Close,
             Trigger::End | Trigger::NotSettings | Trigger::Protocol => Refusal::Close,
             Trigger::Http1 => Refusal::Status(self.answers.http1_status.map_or(0, u32::from)),
             Trigger::ResetStream => {
                 Refusal::ResetStream(answer.and_then(|answer| answer.reset).map_or(0, u32::from))
             }
             Trigger::Status => Refusal::Status(answer.and_then(|answer| answer.grpc_status).unwrap_or(0)),
-            Trigger::HttpStatus => Refusal::Status(answer.and_then(|answer| answer.http_status).unwrap_or(0)),
+            Trigger::HttpStatus | Trigger::ContentType => {
+                Refusal::Status(answer.and_then(|answer| answer.http_status).unwrap_or(0))
+            }
         })
     }
 
@@ -171,6 +186,7 @@ impl Connection {
             goaway: self.answers.goaway.as_ref(),
             answer: self.answers.streams.get(&self.stream),
             first_frame: self.answers.first_frame,
+            alert: self.alert,
         }
     }
 
@@ -194,6 +210,7 @@ impl Connection {
                 let writes = rest.iter().any(|step| matches!(step, Step::Send(_)));
                 if writes { Phase::Writing } else { Phase::Connecting }
             }
+            Stage::Securing => Phase::Securing,
             Stage::Calling => Phase::Call,
             Stage::Idle | Stage::Finishing | Stage::Over => Phase::Idle,
         }

@@ -17,10 +17,11 @@ impl Connection {
     pub(super) fn step_of<'a>(&self, plan: &'a Plan) -> Option<&'a Step> {
         let steps = match self.stage {
             Stage::Connecting => &plan.behaviour.connect,
+            Stage::Calling if self.upgraded => plan.upgraded_steps(),
             Stage::Calling if plan.makes_calls() => plan.call_steps(),
             Stage::Calling => &plan.behaviour.connect,
             Stage::Finishing => plan.final_steps(),
-            Stage::Idle | Stage::Over => &[][..],
+            Stage::Securing | Stage::Idle | Stage::Over => &[][..],
         };
         steps.get(self.step)
     }
@@ -70,7 +71,7 @@ impl Connection {
             if self.blocked != Blocked::No {
                 continue;
             }
-            if matches!(self.stage, Stage::Idle | Stage::Over) {
+            if matches!(self.stage, Stage::Securing | Stage::Idle | Stage::Over) {
                 return;
             }
             let plan = Arc::clone(&self.plan);
@@ -94,7 +95,7 @@ impl Connection {
                 if self.plan.makes_calls() { self.enter(Stage::Idle) } else { self.close() }
             }
             Stage::Finishing => self.close(),
-            Stage::Idle | Stage::Over => {}
+            Stage::Securing | Stage::Idle | Stage::Over => {}
         }
     }
 
@@ -117,10 +118,17 @@ impl Connection {
                 self.requests.push_back(Request::Finish);
                 self.pass();
             }
-            Step::Close if self.stage == Stage::Calling && !self.plan.makes_calls() => {
+            Step::Close if self.stage == Stage::Calling => {
                 // The last rung: what came before it has all been met.
+                self.call_deadline = None;
                 self.news.push_back(News::CallEnded(CallEnd::Answered));
-                self.close();
+                if self.plan.makes_calls() {
+                    self.news.push_back(News::Lost);
+                    self.enter(Stage::Finishing);
+                    self.pause(self.pace.before_close, now);
+                } else {
+                    self.close();
+                }
             }
             Step::Close => self.close(),
             Step::Reset => {
@@ -160,7 +168,7 @@ impl Connection {
     }
 
     pub(super) fn write_frame(&mut self, frame: &Frame) {
-        if self.plan.protocol == Protocol::Http2 {
+        if self.plan.protocol == Protocol::Http2 || self.upgraded {
             let mut out = Vec::with_capacity(17);
             encode_frame(frame, &mut out);
             self.write(out.into());

@@ -5,9 +5,11 @@ use super::{ByteForm, Listed, Reader, Writer};
 use crate::clients::ClientSpec;
 use crate::net::Offsets;
 use crate::script::{
-    Action, AfterFailure, AfterLoss, Behaviour, Calls, Client, Occasion, Phase, Trigger, WaitFrom, Who,
+    Action, AfterFailure, AfterLoss, Behaviour, Calls, Client, Hello, Occasion, Phase, TlsVersion, Trigger,
+    WaitFrom, Who,
 };
 use crate::wire::StreamId;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// The client that is meant where bytes name none.
@@ -27,6 +29,8 @@ enum Particular {
     AfterFailure(AfterFailure),
     FrameLimit(u32),
     FirstStream(StreamId),
+    Tls(Hello),
+    Tries(NonZeroU32),
 }
 
 choice!(Particular {
@@ -41,11 +45,13 @@ choice!(Particular {
     AfterFailure { 0: failure },
     FrameLimit { 0: limit },
     FirstStream { 0: stream },
+    Tls { 0: hello },
+    Tries { 0: tries },
 });
 
 choice!(Who { Scripted { 0: behaviour }, Catalogued { 0: spec } });
 
-record!(Calls { steps, finally });
+record!(Calls { steps, finally, upgraded });
 record!(Occasion { trigger, phase, after_goaway });
 record!(AfterFailure { wait, from });
 
@@ -61,11 +67,17 @@ choice!(Trigger {
     ResetStream,
     Status,
     HttpStatus,
+    ContentType,
+    NoAlpn,
+    Alert,
+    NotTls,
     Deadline,
 });
 
-choice!(Phase { Connecting, Call, Writing, Idle });
-choice!(Action { Fail { 0: texts }, Retry, Ignore, Later });
+choice!(Phase { Connecting, Call, Writing, Idle, Securing });
+choice!(TlsVersion { Tls13, Tls12, Tls11, Tls10 });
+record!(Hello { alpn, sni, versions, authority });
+choice!(Action { Fail { 0: texts }, Retry { 0: text }, Ignore, Later });
 choice!(AfterLoss { Connect, Idle, Blink, Wait { 0: wait, 1: from } });
 choice!(WaitFrom { End, Start });
 
@@ -112,12 +124,15 @@ impl Behaviour {
             Particular::AfterFailure(failure) => self.after_failure = failure,
             Particular::FrameLimit(limit) => self.frame_limit = limit,
             Particular::FirstStream(stream) => self.first_stream = stream,
+            Particular::Tls(hello) => self.tls = Some(hello),
+            Particular::Tries(tries) => self.tries = tries,
         }
     }
 
     fn particulars(&self) -> Vec<Particular> {
         let default = Self::default();
         let Self {
+            tls,
             cuts,
             acknowledges,
             frame_limit,
@@ -130,6 +145,7 @@ impl Behaviour {
             after_loss,
             after_early_loss,
             after_failure,
+            tries,
         } = self;
         let mut particulars = vec![
             (*cuts != default.cuts).then(|| Particular::Cuts(cuts.clone())),
@@ -141,7 +157,9 @@ impl Behaviour {
             fail_fast.clone().map(Particular::FailFast),
             (*after_loss != default.after_loss).then_some(Particular::AfterLoss(*after_loss)),
             after_early_loss.map(Particular::AfterEarlyLoss),
+            tls.clone().map(Particular::Tls),
             (*after_failure != default.after_failure).then_some(Particular::AfterFailure(*after_failure)),
+            (*tries != default.tries).then_some(Particular::Tries(*tries)),
         ];
         let reactions = reactions.iter();
         particulars.extend(reactions.map(|(on, action)| Some(Particular::Reaction(*on, action.clone()))));

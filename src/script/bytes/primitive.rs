@@ -1,6 +1,6 @@
 //! The smallest parts: choices, numbers, times, texts and payloads.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,6 +183,18 @@ impl ByteForm for NonZeroUsize {
 
     fn write(&self, output: &mut Writer<'_>) {
         output.number(self.get() as u64 - 1);
+    }
+}
+
+/// Counted from 1.
+impl ByteForm for NonZeroU32 {
+    fn read(input: &mut Reader<'_>) -> Self {
+        let more = u32::try_from(input.number()).unwrap_or(u32::MAX);
+        Self::MIN.saturating_add(more)
+    }
+
+    fn write(&self, output: &mut Writer<'_>) {
+        output.number(u64::from(self.get() - 1));
     }
 }
 

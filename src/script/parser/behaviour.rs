@@ -9,7 +9,7 @@ use crate::script::{
     ScriptError, Step, Trigger, WaitFrom,
 };
 
-use super::{item, value};
+use super::{hello, item, value};
 
 /// Reads the lines of one client.
 pub(crate) struct BehaviourParser<'a> {
@@ -18,18 +18,20 @@ pub(crate) struct BehaviourParser<'a> {
     lists: &'a [FieldList],
     section: Section,
     /// Sections that still hold what was inherited, and are emptied by their first own step.
-    inherited: [bool; 3],
+    inherited: [bool; 4],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Section {
     Connect,
     Call,
+    Upgraded,
     Finally,
 }
 
 impl<'a> BehaviourParser<'a> {
-    pub(crate) const KEYWORDS: [&'static str; 18] = [
+    pub(crate) const KEYWORDS: [&'static str; 21] = [
+        "tls",
         ">",
         "<",
         "wait",
@@ -44,15 +46,17 @@ impl<'a> BehaviourParser<'a> {
         "streams",
         "ready",
         "call",
+        "upgraded",
         "finally",
         "on",
         "fail-fast",
         "after",
+        "tries",
     ];
 
     /// Starts from what is inherited.
     pub(crate) fn new(inherited: Behaviour, lists: &'a [FieldList]) -> Self {
-        Self { behaviour: inherited, lists, section: Section::Connect, inherited: [true; 3] }
+        Self { behaviour: inherited, lists, section: Section::Connect, inherited: [true; 4] }
     }
 
     /// Reads one line after its first word; `false` if no line begins with that word.
@@ -75,6 +79,7 @@ impl<'a> BehaviourParser<'a> {
             "close" => self.step(Step::Close),
             "reset" => self.step(Step::Reset),
             "silent" => self.step(Step::Silent),
+            "tls" => self.behaviour.tls = Some(hello::hello(line)?),
             "cut" => self.behaviour.cuts = value::offsets(line)?,
             "no" => {
                 line.keyword("acks")?;
@@ -104,6 +109,10 @@ impl<'a> BehaviourParser<'a> {
                 self.behaviour.calls.get_or_insert_default();
                 self.section = Section::Call;
             }
+            "upgraded" => {
+                self.behaviour.calls.get_or_insert_default();
+                self.section = Section::Upgraded;
+            }
             "finally" => {
                 self.behaviour.calls.get_or_insert_default();
                 self.section = Section::Finally;
@@ -111,6 +120,7 @@ impl<'a> BehaviourParser<'a> {
             "on" => self.on(line)?,
             "fail-fast" => self.behaviour.fail_fast = Some(line.quoted("what the user reads")?),
             "after" => self.after(line)?,
+            "tries" => self.behaviour.tries = line.parsed("how many connections may fail, at least 1")?,
             _ => return Ok(false),
         }
         line.finish()?;
@@ -127,6 +137,7 @@ impl<'a> BehaviourParser<'a> {
         let steps = match self.section {
             Section::Connect => &mut self.behaviour.connect,
             Section::Call => &mut calls.get_or_insert_default().steps,
+            Section::Upgraded => &mut calls.get_or_insert_default().upgraded,
             Section::Finally => &mut calls.get_or_insert_default().finally,
         };
         if std::mem::take(&mut self.inherited[self.section as usize]) {
@@ -238,6 +249,11 @@ fn awaiting(line: &mut Line<'_>) -> Result<Step, ScriptError> {
     Ok(Step::Await { what, within, otherwise })
 }
 
+/// `TRIGGER PHASE ..` and what is done then.
+pub(crate) fn parse_reaction(line: &mut Line<'_>) -> Result<(Occasion, Action), ScriptError> {
+    Ok((occasion(line)?, action(line)?))
+}
+
 fn occasion(line: &mut Line<'_>) -> Result<Occasion, ScriptError> {
     let word = line.expect_word("what happens")?;
     let trigger = Trigger::ALL.into_iter().find(|trigger| trigger.word() == word).ok_or_else(|| {
@@ -261,7 +277,10 @@ fn action(line: &mut Line<'_>) -> Result<Action, ScriptError> {
             }
             Ok(Action::Fail(texts))
         }
-        "retry" => Ok(Action::Retry),
+        "retry" if line.take("else") => {
+            Ok(Action::Retry(Some(line.quoted("what the user reads the second time")?)))
+        }
+        "retry" => Ok(Action::Retry(None)),
         "ignore" => Ok(Action::Ignore),
         "later" => Ok(Action::Later),
         other => {

@@ -10,10 +10,11 @@ use crate::wire::{
 
 use super::value;
 
-const ITEMS: [&str; 13] = [
+const ITEMS: [&str; 14] = [
     "preface",
     "settings",
     "headers",
+    "request",
     "data",
     "window-update",
     "ping",
@@ -51,8 +52,12 @@ fn item(line: &mut Line<'_>, lists: &[FieldList]) -> Result<Item, ScriptError> {
         "settings" if line.take("ack") => Item::SettingsAck,
         "settings" => Item::Settings(settings(line)?),
         "headers" => {
-            Item::Headers { stream: stream(line)?, end: line.take("end"), list: header_list(line, lists)? }
+            let stream = stream(line)?;
+            let end = line.take("end");
+            let priority = if line.take("priority") { Some(place(line)?) } else { None };
+            Item::Headers { stream, end, priority, list: header_list(line, lists)? }
         }
+        "request" => Item::Request(header_list(line, lists)?),
         "data" => {
             Item::Data { stream: stream(line)?, end: line.take("end"), bytes: value::hexadecimal(line)? }
         }
@@ -129,13 +134,17 @@ fn ping_payload(line: &mut Line<'_>) -> Result<[u8; 8], ScriptError> {
 }
 
 fn priority(line: &mut Line<'_>) -> Result<Item, ScriptError> {
-    let stream = stream(line)?;
+    Ok(Item::Priority { stream: stream(line)?, priority: place(line)? })
+}
+
+/// A stream's place among the others.
+fn place(line: &mut Line<'_>) -> Result<Priority, ScriptError> {
     line.keyword("on")?;
     let dependency = stream_number(line)?;
     line.keyword("weight")?;
     let weight = line.parsed("a weight as on the wire, 0 to 255")?;
     let exclusive = line.take("exclusive");
-    Ok(Item::Priority { stream, priority: Priority { exclusive, dependency, weight } })
+    Ok(Priority { exclusive, dependency, weight })
 }
 
 fn increment(line: &mut Line<'_>) -> Result<Increment, ScriptError> {
