@@ -5,11 +5,15 @@
 //! the order and the form on the wire count too. A flight that a connection's end cut short must be a beginning of the
 //! other.
 
+mod opening;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::wire::hpack::{Decoder, Field};
 use crate::wire::http1::{HeadLimits, Parsed, RequestHead};
 use crate::wire::{Frame, FrameKind, FrameReader, PREFACE, RawFrame};
+
+pub(crate) use opening::{Offer, Opening};
 
 /// The most bytes of a header list that is read here.
 const HEADER_LIST_LIMIT: usize = 1 << 20;

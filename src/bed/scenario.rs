@@ -19,6 +19,7 @@ use crate::servers::{self, Security, ServerName};
 use super::replay::{Recording, Replayed, replay_one};
 use super::run::{MOST_EVENTS, Setting, Start};
 use super::schedule::Schedule;
+use super::tls_replay::TlsReplay;
 use super::transcript::Recorder;
 use super::{Run, outcome_of};
 
@@ -82,7 +83,7 @@ enum Who {
 enum Alone {
     Known(Box<KnownClient>),
     /// A conversation of a capture, by its number; it may go on as a client of the catalogue.
-    Recorded(usize, Box<Result<RecordedClient, Unusable>>),
+    Recorded(usize, Box<Result<RecordedClient, Unusable>>, TlsReplay),
 }
 
 impl Scenario {
@@ -141,14 +142,19 @@ impl Scenario {
     /// If the file can't be read or is no capture; the message says where it breaks off. [`replay`](super::replay())
     /// does not panic.
     #[track_caller]
-    pub fn replay(mut self, path: impl AsRef<Path>) -> Self {
-        let recording = match Recording::open(path) {
-            Ok(recording) => recording,
+    pub fn replay(self, path: impl AsRef<Path>) -> Self {
+        match Recording::open(path) {
+            Ok(recording) => self.recording(recording),
             Err(error) => panic!("{error}"),
-        };
+        }
+    }
+
+    /// As [`Self::replay`], of a capture that was read before: with a key log, say.
+    pub fn recording(mut self, recording: Recording) -> Self {
+        let tls = recording.tls;
         for (flow, client) in recording.into_clients() {
             if !matches!(client, Err(Unusable::NoClientBytes)) {
-                self.each.push(Alone::Recorded(flow, Box::new(client)));
+                self.each.push(Alone::Recorded(flow, Box::new(client), tls));
             }
         }
         self
@@ -284,7 +290,7 @@ impl Scenario {
         let alone = Self { each: Vec::new(), ..self.clone() };
         let runs = self.each.iter().flat_map(|one| match one {
             Alone::Known(client) => alone.clone().known_client(client.as_ref().clone()).run_together(),
-            Alone::Recorded(flow, client) => vec![alone.run_recorded(*flow, client)],
+            Alone::Recorded(flow, client, tls) => vec![alone.run_recorded(*flow, client, *tls)],
         });
         runs.collect()
     }
@@ -321,13 +327,18 @@ impl Scenario {
         all.filter_map(|(party, able)| if *able { runs.next() } else { Some(unable(party)) }).collect()
     }
 
-    fn run_recorded(&self, flow: usize, client: &Result<RecordedClient, Unusable>) -> Run {
-        let Replayed { run, skipped, .. } = replay_one(flow, client.as_ref().map_err(|why| *why), self, None);
+    fn run_recorded(&self, flow: usize, client: &Result<RecordedClient, Unusable>, tls: TlsReplay) -> Run {
+        let client = client.as_ref().map_err(|why| *why);
+        let Replayed { run, skipped, .. } = replay_one(flow, client, tls, self, None);
         run.unwrap_or_else(|| {
-            let server = self.server.as_ref().map(|(name, _)| name.clone());
             let reason = skipped.map(|unusable| unusable.to_string());
-            Run::unsupported(flow_name(flow), server.unwrap_or_default(), reason.unwrap_or_default())
+            Run::unsupported(flow_name(flow), self.server_name(), reason.unwrap_or_default())
         })
+    }
+
+    /// What reports call the server; nothing if none was named.
+    pub(super) fn server_name(&self) -> String {
+        self.server.as_ref().map(|(name, _)| name.clone()).unwrap_or_default()
     }
 
     /// What a client does, unless it has to speak TLS and nobody knows how it does.

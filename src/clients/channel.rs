@@ -15,6 +15,7 @@ use crate::tls::Trouble;
 
 use super::connection::{CallEnd, Cause, Connection, Failure, News, Pace, Request};
 use super::plan::Plan;
+use super::texts::{self, Facts};
 
 /// The least time from one dialling to the next: a server that ends each connection at once would else be dialled
 /// without end at one moment of virtual time.
@@ -342,8 +343,10 @@ impl Channel {
                 self.end_call(Some(self.fail_fast_failure()), now);
             }
             _ if call.deadline <= now => {
-                let text = match self.plan.reaction(Trigger::Deadline, Phase::Connecting, false) {
-                    Some(Action::Fail(texts)) => texts.first().cloned().unwrap_or_default(),
+                let text = match self.plan.reaction(Trigger::Deadline, Phase::Connecting, false, None) {
+                    Some(Action::Fail(texts)) => {
+                        self.of_deadline(&texts[self.paces.first.build % texts.len()])
+                    }
                     _ => "the deadline is over".to_owned(),
                 };
                 self.end_call(Some(Failure { text, cause: Cause::Waited(self.waiting_for(call)) }), now);
@@ -351,6 +354,22 @@ impl Channel {
             _ => return false,
         }
         true
+    }
+
+    /// What a call reads whose deadline ends before there is a connection for it.
+    fn of_deadline(&self, text: &str) -> String {
+        let deadline = self.plan.work.deadline;
+        texts::fill_in(
+            text,
+            &Facts {
+                goaway: None,
+                answer: None,
+                first_frame: None,
+                alert: None,
+                deadline,
+                http1_status: None,
+            },
+        )
     }
 
     fn back_off(&self, number: usize, wait: Duration, from: WaitFrom, now: Duration) -> State {

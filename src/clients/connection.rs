@@ -14,12 +14,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::outcome::{Refusal, WaitingFor};
-use crate::script::{Awaited, Trigger};
+use crate::script::{Acknowledging, Awaited, Trigger};
 use crate::wire::hpack::Encoder;
 use crate::wire::{Frame, StreamId};
 
 use super::answers::{Answer, Answers};
-use super::plan::Plan;
+use super::plan::{Plan, encode_frame};
 use crate::tls::Trouble;
 
 /// A connection, from dialling to its end.
@@ -35,6 +35,8 @@ pub(crate) struct Connection {
     paused: bool,
     /// How many bytes have been written.
     written: u64,
+    /// What is written with the next write.
+    held: Vec<u8>,
     answers: Answers,
     encoder: Encoder,
     next_stream: StreamId,
@@ -147,6 +149,7 @@ impl Connection {
             blocked: Blocked::No,
             paused: false,
             written: 0,
+            held: Vec::new(),
             answers,
             encoder: Encoder::new(),
             next_stream: first,
@@ -334,8 +337,15 @@ impl Connection {
     fn answer(&mut self, answer: Answer, now: Duration) {
         let acknowledges = self.plan.behaviour.acknowledges;
         match answer {
-            Answer::Settings if acknowledges => self.write_frame(&Frame::SettingsAck),
-            Answer::Ping(opaque) if acknowledges => self.write_frame(&Frame::Ping { ack: true, opaque }),
+            Answer::Settings if self.breaks_priorities() => self.happens(Trigger::Protocol, now),
+            Answer::Settings => match acknowledges {
+                Acknowledging::AtOnce => self.write_frame(&Frame::SettingsAck),
+                Acknowledging::Late => encode_frame(&Frame::SettingsAck, &mut self.held),
+                Acknowledging::Never => {}
+            },
+            Answer::Ping(opaque) if acknowledges != Acknowledging::Never => {
+                self.write_frame(&Frame::Ping { ack: true, opaque })
+            }
             Answer::NotSettings(_) => self.happens(Trigger::NotSettings, now),
             Answer::Http1 => self.happens(Trigger::Http1, now),
             Answer::Broken => self.happens(Trigger::Protocol, now),
@@ -355,6 +365,11 @@ impl Connection {
 
     fn awaits_http1(&self) -> bool {
         matches!(self.blocked, Blocked::Awaiting { what: Awaited::Http1, .. })
+    }
+
+    /// Whether the newest SETTINGS change what a client may take to be fixed.
+    fn breaks_priorities(&self) -> bool {
+        self.plan.behaviour.fixed_priorities && self.answers.priorities_changed
     }
 
     /// Whether anything of the current call has been written.

@@ -23,5 +23,5 @@ pub(crate) use connection::{Cause, Failure, Pace};
 pub(crate) use driver::{Inside, run};
 pub(crate) use plan::Plan;
 pub use plan::Work;
-pub use profile::{Family, Profile, Role};
+pub use profile::{Family, FamilyWord, Profile, Role, Under};
 pub use spec::{ClientSpec, ClientSpecError, Version};

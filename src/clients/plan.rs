@@ -12,7 +12,7 @@ use crate::script::{
     Action, Behaviour, FieldList, HeaderList, Hello, Item, Occasion, Phase, Step, StreamReference, Trigger,
 };
 use crate::wire::hpack::{Encoder, Policy};
-use crate::wire::{Frame, PREFACE, StreamId};
+use crate::wire::{ErrorCode, Frame, PREFACE, StreamId};
 
 use super::answers::Protocol;
 
@@ -123,8 +123,17 @@ impl Plan {
     }
 
     /// What the client does when `trigger` happens in `phase`: the line that says most about when it counts.
-    pub(crate) fn reaction(&self, trigger: Trigger, phase: Phase, after_goaway: bool) -> Option<&Action> {
+    pub(crate) fn reaction(
+        &self,
+        trigger: Trigger,
+        phase: Phase,
+        after_goaway: bool,
+        code: Option<ErrorCode>,
+    ) -> Option<&Action> {
         let rank = |occasion: &Occasion| {
+            if occasion.code.is_some() && occasion.code != code {
+                return None;
+            }
             let phase_rank = match occasion.phase {
                 Some(stated) if stated == phase => 2,
                 Some(Phase::Connecting) if matches!(phase, Phase::Securing | Phase::Writing) => 1,
@@ -132,7 +141,7 @@ impl Plan {
                 Some(_) => return None,
             };
             let counts = !occasion.after_goaway || after_goaway;
-            counts.then_some((occasion.after_goaway, phase_rank))
+            counts.then_some((occasion.after_goaway, phase_rank, occasion.code.is_some()))
         };
         let of_trigger = self.behaviour.reactions.iter().filter(|(occasion, _)| occasion.trigger == trigger);
         let best = of_trigger.filter_map(|(occasion, action)| rank(occasion).map(|rank| (rank, action)));
@@ -281,11 +290,14 @@ impl Plan {
 
     /// The placeholder with which a text begins, if it does with one, and what that stands for.
     fn placeholder(&self, text: &str, left: Duration) -> Option<(&'static str, Cow<'_, str>)> {
-        const KNOWN: [&str; 6] =
-            ["SERVER", "{version}", "{timeout:n}", "{timeout:u}", "{timeout:m}", "{timeout:S}"];
+        const KNOWN: [&str; 7] =
+            ["SERVER", "{host}", "{version}", "{timeout:n}", "{timeout:u}", "{timeout:m}", "{timeout:S}"];
         let placeholder = KNOWN.into_iter().find(|known| text.starts_with(known))?;
         let meaning = match placeholder {
             "SERVER" => self.authority.as_str().into(),
+            "{host}" => {
+                self.authority.rsplit_once(':').map_or(self.authority.as_str(), |(host, _)| host).into()
+            }
             "{version}" => self.version.as_str().into(),
             "{timeout:n}" => format!("{}n", left.as_nanos()).into(),
             "{timeout:u}" => format!("{}u", left.as_micros()).into(),
@@ -308,7 +320,7 @@ pub(crate) fn encode_frame(frame: &Frame, out: &mut Vec<u8>) {
 fn speaks_http2(behaviour: &Behaviour) -> bool {
     let steps = behaviour.connect.iter().chain(behaviour.calls.iter().flat_map(|calls| &calls.steps));
     let first = steps.filter_map(|step| match step {
-        Step::Send(items) => items.first(),
+        Step::Send(items) | Step::Hold(items) => items.first(),
         _ => None,
     });
     match first.into_iter().next() {

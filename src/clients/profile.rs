@@ -24,6 +24,8 @@ pub struct Family {
     pub recorded_up_to: Version,
     /// Versions that call themselves by another.
     pub calls_itself: Vec<(Version, Version)>,
+    /// What placeholders of its own stand for, in the order of versions.
+    pub words: Vec<FamilyWord>,
     /// Versions that stand for the others in a matrix.
     pub landmarks: Vec<Version>,
     /// The mode that is meant when none is named, if the family has modes.
@@ -45,6 +47,18 @@ pub enum Role {
     HttpClient,
     /// Passes on the calls of a client in front of it, whose user reads what that client makes of its answer.
     Proxy,
+}
+
+/// What a placeholder in header lists stands for, from one version on until another line says otherwise: the release of a
+/// library inside the library, a code name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FamilyWord {
+    /// The placeholder, without its braces.
+    pub name: String,
+    /// The first version.
+    pub from: Version,
+    /// What it stands for.
+    pub value: String,
 }
 
 /// How a range of versions behaves.
@@ -158,6 +172,22 @@ impl Family {
         family.ok_or_else(|| ScriptError::empty(file, source, "a block `family NAME`"))
     }
 
+    /// The header lists with the family's own placeholders filled in for a version.
+    pub(crate) fn field_lists_of(&self, version: &Version) -> Cow<'_, [FieldList]> {
+        if self.words.is_empty() {
+            return Cow::Borrowed(&self.field_lists);
+        }
+        let mut lists = self.field_lists.clone();
+        for word in self.words.iter().rev().filter(|word| word.from <= *version) {
+            // The last line that holds is met first, and leaves no placeholder to those before it.
+            let placeholder = format!("{{{}}}", word.name);
+            for line in lists.iter_mut().flat_map(|list| &mut list.lines) {
+                line.value = line.value.replace(&placeholder, &word.value);
+            }
+        }
+        Cow::Owned(lists)
+    }
+
     /// The profile of a client: of those that cover it, the one that says most about its environment.
     pub fn profile(&self, spec: &ClientSpec) -> Option<&Profile> {
         let covering = self.profiles.iter().filter(|profile| profile.covers(spec));
@@ -172,6 +202,7 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
     let mut default_mode = None;
     let mut landmarks = Vec::new();
     let mut calls_itself = Vec::new();
+    let mut words = Vec::new();
     for mut inner in body {
         if inner.take("recorded") && inner.take("up") && inner.take("to") {
             recorded_up_to = Some(inner.parsed("a version")?);
@@ -181,6 +212,12 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
             }
         } else if inner.take("role") {
             role = role_of(&mut inner)?;
+        } else if inner.take("word") {
+            let name = inner.expect_word("the placeholder's name")?;
+            inner.keyword("from")?;
+            let from = inner.parsed("a version")?;
+            inner.keyword("is")?;
+            words.push(FamilyWord { name, from, value: inner.quoted("what it stands for")? });
         } else if inner.take("mode") {
             default_mode = Some(inner.expect_word("the default mode")?);
         } else {
@@ -197,6 +234,7 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
         role,
         recorded_up_to,
         calls_itself,
+        words,
         landmarks,
         default_mode,
         field_lists: Vec::new(),

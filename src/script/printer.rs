@@ -9,8 +9,8 @@ use crate::wire::hpack::Policy;
 
 use super::parser::policy_words;
 use super::{
-    Action, AfterFailure, AfterLoss, Awaited, Behaviour, Client, Expectation, ExpectedOutcome, HeaderList,
-    Hello, Item, Occasion, Script, Step, StreamReference, WaitFrom, Who,
+    Acknowledging, Action, AfterFailure, AfterLoss, Awaited, Behaviour, Client, Expectation, ExpectedOutcome,
+    HeaderList, Hello, Item, Occasion, Script, Step, StreamReference, WaitFrom, Who,
 };
 
 impl Display for Script {
@@ -48,8 +48,13 @@ impl Display for Behaviour {
         if !self.cuts.is_empty() {
             writeln!(formatter, "  cut{}", Listed(&self.cuts))?;
         }
-        if !self.acknowledges {
-            writeln!(formatter, "  no acks")?;
+        match self.acknowledges {
+            Acknowledging::AtOnce => {}
+            Acknowledging::Late => writeln!(formatter, "  acks late")?,
+            Acknowledging::Never => writeln!(formatter, "  no acks")?,
+        }
+        if self.fixed_priorities {
+            writeln!(formatter, "  priorities fixed")?;
         }
         if self.frame_limit != default.frame_limit {
             writeln!(formatter, "  frames up to {}", self.frame_limit)?;
@@ -120,7 +125,8 @@ impl Display for Occasion {
         if let Some(phase) = self.phase {
             write!(formatter, " {}", phase.word())?;
         }
-        formatter.write_str(if self.after_goaway { " after goaway" } else { "" })
+        formatter.write_str(if self.after_goaway { " after goaway" } else { "" })?;
+        self.code.map_or(Ok(()), |code| write!(formatter, " code {code}"))
     }
 }
 
@@ -143,11 +149,12 @@ impl Display for Step {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Send(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    formatter.write_str(if index == 0 { "> " } else { ", " })?;
-                    item.fmt(formatter)?;
-                }
-                Ok(())
+                formatter.write_str("> ")?;
+                written_together(formatter, items)
+            }
+            Self::Hold(items) => {
+                formatter.write_str("hold ")?;
+                written_together(formatter, items)
             }
             Self::Await { what, within, otherwise } => {
                 write!(formatter, "< {what}")?;
@@ -281,6 +288,13 @@ impl Display for Expectation {
         }
         self.at.map_or(Ok(()), |at| write!(formatter, " at {}", Time(at)))
     }
+}
+
+fn written_together(formatter: &mut Formatter<'_>, items: &[Item]) -> fmt::Result {
+    items.iter().enumerate().try_for_each(|(index, item)| {
+        formatter.write_str(if index == 0 { "" } else { ", " })?;
+        item.fmt(formatter)
+    })
 }
 
 fn steps(formatter: &mut Formatter<'_>, steps: &[Step]) -> fmt::Result {

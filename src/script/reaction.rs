@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::OneOrMore;
+use crate::wire::ErrorCode;
 
 /// Something that happens out of turn, and when it counts. A client does one thing on each occasion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +14,8 @@ pub struct Occasion {
     pub phase: Option<Phase>,
     /// Whether it counts only on a connection that got a GOAWAY.
     pub after_goaway: bool,
+    /// The code that the server must have given for it to count: the stream's, if that was reset, else the GOAWAY's.
+    pub code: Option<ErrorCode>,
 }
 
 /// Something that happens out of turn.
@@ -67,10 +70,23 @@ pub enum Phase {
     Call,
 }
 
+/// When a client answers SETTINGS and PING without a step that does it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Acknowledging {
+    /// At once.
+    #[default]
+    AtOnce,
+    /// PING at once, SETTINGS together with what it writes next.
+    Late,
+    /// Not at all.
+    Never,
+}
+
 /// What a client does then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// The connection fails, or the call. Several texts are those of several builds of the client.
+    /// The connection fails, or the call. Several texts are those of several builds of the client, or of several orders
+    /// of events inside it.
     Fail(OneOrMore<String>),
     /// The call goes to a new connection, and its user sees nothing; or reads this if it has done so before.
     Retry(Option<String>),

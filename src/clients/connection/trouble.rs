@@ -69,7 +69,7 @@ impl Connection {
         }
         let phase = self.phase();
         let plan = Arc::clone(&self.plan);
-        let action = plan.reaction(trigger, phase, self.answers.goaway.is_some());
+        let action = plan.reaction(trigger, phase, self.answers.goaway.is_some(), self.stated_code());
         let text = match action {
             Some(Action::Ignore) => return,
             Some(Action::Later) => {
@@ -177,6 +177,12 @@ impl Connection {
         })
     }
 
+    /// The code that the server gave for what it did: of the stream's reset, else of its GOAWAY.
+    fn stated_code(&self) -> Option<ErrorCode> {
+        let reset = self.answers.streams.get(&self.stream).and_then(|answer| answer.reset);
+        reset.or(self.answers.goaway.as_ref().map(|goaway| goaway.code))
+    }
+
     pub(super) fn goaway_refusal(&self) -> Refusal {
         Refusal::GoAway(self.answers.goaway.as_ref().map_or(0, |goaway| goaway.code.into()))
     }
@@ -187,6 +193,8 @@ impl Connection {
             answer: self.answers.streams.get(&self.stream),
             first_frame: self.answers.first_frame,
             alert: self.alert,
+            deadline: self.plan.work.deadline,
+            http1_status: self.answers.http1_status,
         }
     }
 

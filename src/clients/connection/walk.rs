@@ -111,6 +111,12 @@ impl Connection {
                 self.write(bytes);
                 self.pass();
             }
+            Step::Hold(items) => {
+                let left = self.call_deadline.map_or(self.plan.work.deadline, |at| at.saturating_sub(now));
+                let bytes = self.plan.encode(items, self.stream, left, &mut self.encoder);
+                self.held.extend_from_slice(&bytes);
+                self.pass();
+            }
             Step::Await { what, .. } => self.blocked = Blocked::Awaiting { what: *what, since: now },
             Step::Wait(time) if self.pause(*time, now) => {}
             Step::Wait(_) => self.pass(),
@@ -177,6 +183,10 @@ impl Connection {
 
     /// One write, or where the script cuts it several: every write leaves as a segment of its own.
     fn write(&mut self, mut bytes: Bytes) {
+        if !self.held.is_empty() {
+            self.held.extend_from_slice(&bytes);
+            bytes = std::mem::take(&mut self.held).into();
+        }
         while !bytes.is_empty() {
             let first = self.plan.behaviour.cuts.first(self.written, bytes.len());
             self.written += first as u64;

@@ -21,6 +21,7 @@ choice!(Step {
     HalfClose,
     Reset,
     Silent,
+    Hold { 0: items },
 });
 
 choice!(Item {
@@ -58,7 +59,7 @@ record!(FieldLine { name, value, policy });
 record!(Setting { id, value });
 record!(Priority { exclusive, dependency, weight });
 record!(RawFrame { kind, flags, reserved, stream, payload });
-listed_by_a_byte!(FieldList, FieldLine, Setting, Priority);
+listed_by_a_byte!(FieldList, FieldLine, Setting, Priority, ErrorCode);
 
 choice!(Indexing { Incremental, Without, Never });
 choice!(NameSource { FromTable { 0: entry }, Spelled });

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::script::error::Complaint;
 use crate::script::{
-    Action, AfterFailure, AfterLoss, Awaited, Behaviour, FieldList, Line, Occasion, OneOrMore, Phase,
-    ScriptError, Step, Trigger, WaitFrom,
+    Acknowledging, Action, AfterFailure, AfterLoss, Awaited, Behaviour, FieldList, Line, Occasion, OneOrMore,
+    Phase, ScriptError, Step, Trigger, WaitFrom,
 };
 
 use super::{hello, item, value};
@@ -30,9 +30,10 @@ enum Section {
 }
 
 impl<'a> BehaviourParser<'a> {
-    pub(crate) const KEYWORDS: [&'static str; 21] = [
+    pub(crate) const KEYWORDS: [&'static str; 24] = [
         "tls",
         ">",
+        "hold",
         "<",
         "wait",
         "half-close",
@@ -41,6 +42,8 @@ impl<'a> BehaviourParser<'a> {
         "silent",
         "cut",
         "no",
+        "acks",
+        "priorities",
         "frames",
         "settings",
         "streams",
@@ -67,6 +70,11 @@ impl<'a> BehaviourParser<'a> {
                 self.step(Step::Send(items));
                 return Ok(true);
             }
+            "hold" => {
+                let items = item::items(line, self.lists)?;
+                self.step(Step::Hold(items));
+                return Ok(true);
+            }
             "<" => {
                 let step = awaiting(line)?;
                 self.step(step);
@@ -83,7 +91,20 @@ impl<'a> BehaviourParser<'a> {
             "cut" => self.behaviour.cuts = value::offsets(line)?,
             "no" => {
                 line.keyword("acks")?;
-                self.behaviour.acknowledges = false;
+                self.behaviour.acknowledges = Acknowledging::Never;
+            }
+            "acks" => {
+                self.behaviour.acknowledges = if line.take("late") {
+                    Acknowledging::Late
+                } else {
+                    line.keyword("at")?;
+                    line.keyword("once")?;
+                    Acknowledging::AtOnce
+                };
+            }
+            "priorities" => {
+                line.keyword("fixed")?;
+                self.behaviour.fixed_priorities = true;
             }
             "frames" => {
                 line.keyword("up")?;
@@ -264,7 +285,8 @@ fn occasion(line: &mut Line<'_>) -> Result<Occasion, ScriptError> {
     if after_goaway {
         line.keyword("goaway")?;
     }
-    Ok(Occasion { trigger, phase, after_goaway })
+    let code = if line.take("code") { Some(item::error_code(line)?) } else { None };
+    Ok(Occasion { trigger, phase, after_goaway, code })
 }
 
 fn action(line: &mut Line<'_>) -> Result<Action, ScriptError> {
