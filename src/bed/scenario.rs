@@ -17,7 +17,7 @@ use crate::script::{self, Behaviour, FieldList, Script};
 use crate::servers::{self, Security, ServerName};
 
 use super::replay::{Recording, Replayed, replay_one};
-use super::run::{Setting, Start};
+use super::run::{MOST_EVENTS, Setting, Start};
 use super::schedule::Schedule;
 use super::tls_replay::TlsReplay;
 use super::transcript::Recorder;
@@ -267,8 +267,14 @@ impl Scenario {
     /// As [`Self::run`] does.
     #[track_caller]
     pub fn run_once(&self) -> Run {
-        let runs = self.run_under(|_| vec![Schedule::default()]);
+        let runs = self.run_all_once(MOST_EVENTS);
         runs.into_iter().next().expect("a scenario needs a client; name one with `.client(..)`")
+    }
+
+    /// The same for all that connect at the same time; the run counts as one without end after so many events.
+    #[track_caller]
+    pub(crate) fn run_all_once(&self, most_events: usize) -> Vec<Run> {
+        self.run_under(|_| vec![Schedule::default()], most_events)
     }
 
     /// Runs the scenario, and gives what came of it for each client in their order.
@@ -291,17 +297,17 @@ impl Scenario {
 
     /// What its one client sends on its first connection, when nobody takes any time.
     pub(super) fn first_flight(&self) -> Vec<Bytes> {
-        let runs = self.run_under(|_| vec![Schedule::default()]).into_iter();
+        let runs = self.run_all_once(MOST_EVENTS).into_iter();
         runs.flat_map(|run| run.ending.flight).collect()
     }
 
     fn run_together(&self) -> Vec<Run> {
-        self.run_under(|builds| Schedule::family(builds, self.seed))
+        self.run_under(|builds| Schedule::family(builds, self.seed), MOST_EVENTS)
     }
 
     /// Runs those that connect at the same time under the schedules that there are for a client of so many builds.
     #[track_caller]
-    fn run_under(&self, schedules: impl FnOnce(usize) -> Vec<Schedule>) -> Vec<Run> {
+    fn run_under(&self, schedules: impl FnOnce(usize) -> Vec<Schedule>, most_events: usize) -> Vec<Run> {
         let (server, start) =
             self.server.as_ref().expect("a scenario needs a server; name one with `.server(..)`");
         let plans: Vec<Option<Plan>> = self.clients.iter().map(|party| self.plan(party)).collect();
@@ -310,7 +316,8 @@ impl Scenario {
         let names: Vec<&str> = names.map(|(party, _)| party.name.as_str()).collect();
         let clients: Vec<Arc<Plan>> = plans.into_iter().flatten().map(Arc::new).collect();
         let builds = clients.iter().map(|plan| plan.builds()).max().unwrap_or(1);
-        let setting = Setting { clients, network: self.network.clone(), start: Arc::clone(start) };
+        let (network, start) = (self.network.clone(), Arc::clone(start));
+        let setting = Setting { clients, network, start, most_events };
         let mut runs = outcome_of(&setting, &names, server, &schedules(builds)).into_iter();
         let unable = |party: &Party| {
             let reason = format!("what {} says over TLS is not known", party.name);

@@ -1,5 +1,6 @@
 //! From what happened to what is said of it: the ending of a run for one of its clients.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,8 +111,7 @@ impl Ending {
     /// The ending of a run for client number `client`.
     pub(crate) fn of(passage: &Passage, client: usize) -> Self {
         let numbers: Vec<u32> = passage.transcript.connections_of(client).collect();
-        let connections: Vec<Summary> =
-            numbers.iter().map(|&number| summarise(&passage.transcript, number)).collect();
+        let connections = summarise(&passage.transcript, &numbers);
         let records = &passage.calls[client];
         let calls = records
             .iter()
@@ -152,13 +152,19 @@ fn route(passage: &Passage, numbers: &[u32], connections: &[Summary], connection
     named.unwrap_or(spoken).to_owned()
 }
 
-fn summarise(transcript: &Transcript, connection: u32) -> Summary {
-    let mut reader = Reader::new();
-    for what in transcript.plain(connection) {
-        match what {
+/// What each connection comes to, in the order of `numbers`; read in one go, since there can be very many. As in
+/// [`Transcript::plain`], what carries a sealed connection does not count, but what is inside.
+fn summarise(transcript: &Transcript, numbers: &[u32]) -> Vec<Summary> {
+    let mut readers: BTreeMap<u32, Reader> = numbers.iter().map(|&number| (number, Reader::new())).collect();
+    let mut sealed = BTreeSet::new();
+    for event in transcript.events() {
+        let Some(reader) = readers.get_mut(&event.connection) else { continue };
+        match &event.what {
+            What::Segment { .. } if sealed.contains(&event.connection) => {}
             What::Segment { from, bytes } | What::Inside { from, bytes } => reader.segment(*from, bytes),
             What::End { from } => reader.end(*from),
             What::Reset { from } => reader.reset(*from),
+            What::Dialled { sealed: true, .. } => drop(sealed.insert(event.connection)),
             What::Dialled { .. }
             | What::Secured { .. }
             | What::Noted { .. }
@@ -166,5 +172,5 @@ fn summarise(transcript: &Transcript, connection: u32) -> Summary {
             | What::CallEnded { .. } => {}
         }
     }
-    reader.summary().clone()
+    numbers.iter().map(|number| readers[number].summary().clone()).collect()
 }

@@ -219,6 +219,9 @@ impl Connection {
 
     /// When time alone will change something.
     pub(crate) fn next_time(&self) -> Option<Duration> {
+        if self.is_over() {
+            return None;
+        }
         let step = match self.blocked {
             Blocked::Until(at) => Some(at),
             Blocked::Awaiting { since, .. } => self.current_patience().map(|within| since + within),

@@ -29,6 +29,10 @@ pub(crate) async fn run(
 ) {
     let mut sockets: Vec<Socket> = Vec::new();
     let mut sleep: Option<Pin<Box<Sleep>>> = None;
+    // So many of them, from the first, are closed.
+    let mut closed = 0;
+    // When it leaves whatever is still there: a write that nobody reads, an end that nobody sends.
+    let mut leaves: Option<Duration> = None;
     let mut told = 0;
     poll_fn(|context| {
         loop {
@@ -44,22 +48,22 @@ pub(crate) async fn run(
                 }
             }
             let mut progressed = false;
-            for (number, socket) in sockets.iter_mut().enumerate() {
+            closed += sockets[closed..].iter().take_while(|socket| socket.is_closed()).count();
+            for (number, socket) in sockets.iter_mut().enumerate().skip(closed) {
                 progressed |= socket.poll(channel, number, now, context, &mut inside);
             }
             while told < channel.records().len() {
                 ended(channel, told, now);
                 told += 1;
             }
-            if (channel.is_over() && sockets.iter().all(Socket::is_closed)) || weary() {
+            let gone = channel.is_over() && sockets[closed..].iter().all(Socket::is_closed);
+            if gone || leaves.is_some_and(|at| at <= now) || weary() {
                 return Poll::Ready(());
             }
             if progressed || sockets.len() < channel.connections() {
                 continue;
             }
-            let Some(at) = channel.next_time() else {
-                return Poll::Pending;
-            };
+            let at = channel.next_time().unwrap_or_else(|| *leaves.get_or_insert(now + channel.patience()));
             let at = start + at;
             match &mut sleep {
                 Some(sleep) if sleep.deadline() == at && !sleep.is_elapsed() => {}
