@@ -8,7 +8,7 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use muxbed::capture::{self, Direction, RecordedClient};
+use muxbed::capture::{KeyLog, self, Direction, RecordedClient};
 use muxbed::clients::{ClientSpec, families};
 use muxbed::fuzzing::{Case, classify, handshake};
 use muxbed::mux::{Rule, Value};
@@ -89,7 +89,7 @@ impl Recorded {
             for flow in &capture.flows {
                 let sent = flow.data(Direction::ToServer).flat_map(|(_, bytes)| bytes).copied();
                 if recorded.flights.insert(sent.take(LONGEST).collect()) {
-                    recorded.clients.extend(RecordedClient::of(flow));
+                    recorded.clients.extend(RecordedClient::of(flow, &KeyLog::default()));
                 }
             }
         }

@@ -22,9 +22,23 @@ fn repeats() -> Vec<Repeats> {
     all
 }
 
+const HTTP_CLIENTS_AND_PROXIES: [&str; 11] = [
+    "curl",
+    "nghttp",
+    "okhttp",
+    "java-net-http",
+    "reqwest",
+    "go-net-http",
+    "node-http2",
+    "httpx",
+    "h2-crate",
+    "nginx-grpc",
+    "haproxy-h2",
+];
+
 fn is_predicted(client: &str, server: &str) -> bool {
     let server: ServerName = server.parse().expect("the recordings name their servers as the bed does");
-    client == "grpc-go"
+    (client == "grpc-go" || HTTP_CLIENTS_AND_PROXIES.contains(&client))
         && server.security == Security::Cleartext
         && matches!(server.back_end, BackEnd::GrpcGo | BackEnd::H2c | BackEnd::Tonic)
 }
@@ -40,16 +54,23 @@ fn assert_agrees(comparison: &Comparison) {
     assert!(comparison.agrees(), "{client} against {server}: {skipped:?} {differs:#?}");
 }
 
+/// How many recordings of a family agree: all that are predicted.
+fn agreeing(family: &str) -> usize {
+    let all = observations().into_iter();
+    let predicted =
+        all.filter(|observed| observed.client == family && is_predicted(family, &observed.server));
+    predicted.inspect(|observation| assert_agrees(&compared(observation))).count()
+}
+
 #[test]
 fn every_recording_of_grpc_go_in_the_clear_agrees() {
-    let mut agree = 0;
-    for observation in observations() {
-        if is_predicted(&observation.client, &observation.server) {
-            assert_agrees(&compared(&observation));
-            agree += 1;
-        }
-    }
-    assert_eq!(agree, 274);
+    assert_eq!(agreeing("grpc-go"), 274);
+}
+
+#[test]
+fn every_recording_of_an_http_client_or_a_proxy_in_the_clear_agrees() {
+    let agree = HTTP_CLIENTS_AND_PROXIES.map(agreeing);
+    assert_eq!(agree, [24, 12, 16, 8, 12, 16, 8, 6, 8, 8, 8]);
 }
 
 #[test]
@@ -61,7 +82,7 @@ fn every_result_and_text_that_repeats_showed_is_in_the_predicted_set() {
             agree += 1;
         }
     }
-    assert_eq!(agree, 12);
+    assert_eq!(agree, 12 + 6 + 6 + 3, "of grpc-go, h2, reqwest and nginx");
 }
 
 #[test]

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
+use bytes::Bytes;
+
 use crate::capture::{self, BadKeyLog, CaptureError, KeyLog, RecordedClient, RecordedTls, Unusable};
-use crate::clients::{ClientSpec, KnownClient, Profile, UnknownClient, families};
+use crate::clients::{ClientSpec, KnownClient, Profile, Role, UnknownClient, families};
 use crate::exchange::Summary;
 use crate::flight::Flight;
 use crate::net::Side;
@@ -265,12 +267,31 @@ fn fitting(client: &RecordedClient) -> Vec<KnownClient> {
             let scenario = bed().known_client(known.clone()).named_server(direct).authority(authority);
             let flight = scenario.first_flight();
             let predicted = Flight::of(flight.iter().map(|segment| &segment[..]));
-            if Flight::difference(&captured, &predicted).is_none() {
+            let written_so = !stops_inside_a_write(&client.segments, &flight);
+            if written_so && Flight::difference(&captured, &predicted).is_none() {
                 fitting.push(known);
             }
         }
     }
+    // Little has been written, or it would hold a request. An HTTP client writes its request at once, so of those that begin
+    // alike it is the last to be suspected.
+    let calls_grpc = |known: &KnownClient| known.family.role != Role::HttpClient;
+    if fitting.iter().any(calls_grpc) {
+        fitting.retain(calls_grpc);
+    }
     fitting
+}
+
+/// Whether the conversation stops where this client would have written more at once.
+fn stops_inside_a_write(captured: &[impl AsRef<[u8]>], predicted: &[Bytes]) -> bool {
+    let captured: Vec<u8> = captured.iter().flat_map(|segment| segment.as_ref()).copied().collect();
+    let begins_so = predicted.concat().starts_with(&captured);
+    let mut written = 0;
+    let mut ends = predicted.iter().map(|segment| {
+        written += segment.len();
+        written
+    });
+    begins_so && !ends.any(|end| end == captured.len())
 }
 
 /// The client that a request names: `user-agent: grpc-go/1.33.3`.
@@ -324,5 +345,20 @@ fn captured_tls_outcome(client: &RecordedClient, tls: &RecordedTls) -> Option<Ou
             Some(Outcome::Stalled { who: Party::Client, waiting_for: WaitingFor::TlsHandshake })
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_writes_more_at_once_does_not_stop_there() {
+        let preface: [&[u8]; 1] = [b"PRI"];
+        let written =
+            |segments: &[&'static str]| segments.iter().copied().map(Bytes::from).collect::<Vec<_>>();
+        assert!(stops_inside_a_write(&preface, &written(&["PRI and SETTINGS"])));
+        assert!(!stops_inside_a_write(&preface, &written(&["PRI", " and SETTINGS"])));
+        assert!(!stops_inside_a_write(&preface, &written(&["GET"])), "it begins otherwise altogether");
     }
 }

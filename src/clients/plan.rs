@@ -12,7 +12,7 @@ use crate::script::{
     Action, Behaviour, FieldList, HeaderList, Hello, Item, Occasion, Phase, Step, StreamReference, Trigger,
 };
 use crate::wire::hpack::{Encoder, Policy};
-use crate::wire::{ErrorCode, Frame, PREFACE, StreamId};
+use crate::wire::{ErrorCode, Frame, PREFACE, Priority, StreamId};
 
 use super::answers::Protocol;
 
@@ -182,14 +182,12 @@ impl Plan {
             Item::Frame(frame) => return frame.encode(out),
             Item::Settings(values) => Frame::Settings(values.clone()),
             Item::SettingsAck => Frame::SettingsAck,
-            Item::Headers { stream, end, priority, list } => Frame::Headers {
-                stream: number(stream),
-                fragment: self.block(list, left, encoder),
-                priority: *priority,
-                padding: None,
-                end_stream: *end,
-                end_headers: true,
-            },
+            Item::Headers { stream, end, list } => {
+                headers(number(stream), *end, None, self.block(list, left, encoder))
+            }
+            Item::PlacedHeaders { stream, end, priority, list } => {
+                headers(number(stream), *end, Some(*priority), self.block(list, left, encoder))
+            }
             Item::Data { stream, end, bytes } => {
                 Frame::Data { stream: number(stream), data: bytes.clone(), padding: None, end_stream: *end }
             }
@@ -306,6 +304,10 @@ impl Plan {
         };
         Some((placeholder, meaning))
     }
+}
+
+fn headers(stream: StreamId, end_stream: bool, priority: Option<Priority>, fragment: Bytes) -> Frame {
+    Frame::Headers { stream, fragment, priority, padding: None, end_stream, end_headers: true }
 }
 
 /// Writes a frame; one too large to exist (a script can't say one) is left out.

@@ -160,8 +160,17 @@ pub enum Item {
         stream: StreamReference,
         /// Whether it ends the stream.
         end: bool,
-        /// The stream's place among the others, if it is stated.
-        priority: Option<Priority>,
+        /// Its fields.
+        list: HeaderList,
+    },
+    /// HEADERS with END_HEADERS that state the stream's place among the others.
+    PlacedHeaders {
+        /// Its stream.
+        stream: StreamReference,
+        /// Whether it ends the stream.
+        end: bool,
+        /// Its place.
+        priority: Priority,
         /// Its fields.
         list: HeaderList,
     },

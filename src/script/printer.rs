@@ -188,12 +188,12 @@ impl Display for Item {
                 Ok(())
             }
             Self::SettingsAck => formatter.write_str("settings ack"),
-            Self::Headers { stream, end, priority, list } => {
-                write!(formatter, "headers {stream}{}", end_word(end))?;
-                if let Some(priority) = priority {
-                    write!(formatter, " priority {}", Place(priority))?;
-                }
-                write!(formatter, " {list}")
+            Self::Headers { stream, end, list } => {
+                write!(formatter, "headers {stream}{} {list}", end_word(end))
+            }
+            Self::PlacedHeaders { stream, end, priority, list } => {
+                let end = end_word(end);
+                write!(formatter, "headers {stream}{end} priority {} {list}", Place(priority))
             }
             Self::Request(list) => write!(formatter, "request {list}"),
             Self::Data { stream, end, bytes } => {

@@ -133,8 +133,13 @@ fn item(names: &[String]) -> impl Strategy<Value = Item> + use<> {
         Just(Item::Preface),
         vec(setting, 0..3).prop_map(Item::Settings),
         Just(Item::SettingsAck),
-        (stream(), any::<bool>(), option::of(place()), header_list(names))
-            .prop_map(|(stream, end, priority, list)| Item::Headers { stream, end, priority, list }),
+        (stream(), any::<bool>(), header_list(names)).prop_map(|(stream, end, list)| Item::Headers {
+            stream,
+            end,
+            list
+        }),
+        (stream(), any::<bool>(), place(), header_list(names))
+            .prop_map(|(stream, end, priority, list)| Item::PlacedHeaders { stream, end, priority, list }),
         header_list(names).prop_map(Item::Request),
         (stream(), any::<bool>(), octets()).prop_map(|(stream, end, bytes)| Item::Data {
             stream,

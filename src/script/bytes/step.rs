@@ -27,7 +27,7 @@ choice!(Step {
 choice!(Item {
     Preface,
     Settings { 0: settings },
-    Headers { stream: stream, end: end, priority: priority, list: list },
+    Headers { stream: stream, end: end, list: list },
     Data { stream: stream, end: end, bytes: bytes },
     Raw { 0: bytes },
     SettingsAck,
@@ -38,6 +38,7 @@ choice!(Item {
     ResetStream { stream: stream, code: code },
     Priority { stream: stream, priority: priority },
     Request { 0: list },
+    PlacedHeaders { stream: stream, end: end, priority: priority, list: list },
 });
 
 choice!(Awaited {
@@ -59,7 +60,7 @@ record!(FieldLine { name, value, policy });
 record!(Setting { id, value });
 record!(Priority { exclusive, dependency, weight });
 record!(RawFrame { kind, flags, reserved, stream, payload });
-listed_by_a_byte!(FieldList, FieldLine, Setting, Priority, ErrorCode);
+listed_by_a_byte!(FieldList, FieldLine, Setting, ErrorCode);
 
 choice!(Indexing { Incremental, Without, Never });
 choice!(NameSource { FromTable { 0: entry }, Spelled });

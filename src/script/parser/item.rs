@@ -54,8 +54,12 @@ fn item(line: &mut Line<'_>, lists: &[FieldList]) -> Result<Item, ScriptError> {
         "headers" => {
             let stream = stream(line)?;
             let end = line.take("end");
-            let priority = if line.take("priority") { Some(place(line)?) } else { None };
-            Item::Headers { stream, end, priority, list: header_list(line, lists)? }
+            if line.take("priority") {
+                let priority = place(line)?;
+                Item::PlacedHeaders { stream, end, priority, list: header_list(line, lists)? }
+            } else {
+                Item::Headers { stream, end, list: header_list(line, lists)? }
+            }
         }
         "request" => Item::Request(header_list(line, lists)?),
         "data" => {
