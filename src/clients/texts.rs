@@ -175,8 +175,12 @@ mod tests {
         };
         let answer =
             StreamAnswer { grpc_status: Some(4), grpc_message: "late".into(), ..StreamAnswer::default() };
-        let facts =
-            Facts { goaway: Some(&goaway), answer: Some(&answer), first_frame: Some(FrameKind::GoAway), http1_status: None };
+        let facts = Facts {
+            goaway: Some(&goaway),
+            answer: Some(&answer),
+            first_frame: Some(FrameKind::GoAway),
+            http1_status: None,
+        };
         assert_eq!(
             fill_in("{goaway} {debug} {Status} {STATUS} {status} {message} {frame}", &facts),
             "PROTOCOL_ERROR why DeadlineExceeded DEADLINE_EXCEEDED 4 late GoAwayFrame"
@@ -187,7 +191,10 @@ mod tests {
     fn an_answer_that_is_not_grpcs_is_named_by_its_status_and_content_type() {
         let mut answer = StreamAnswer { http_status: Some(404), ..StreamAnswer::default() };
         let says = |answer: &StreamAnswer, text| {
-            fill_in(text, &Facts { goaway: None, answer: Some(answer), first_frame: None, http1_status: None })
+            fill_in(
+                text,
+                &Facts { goaway: None, answer: Some(answer), first_frame: None, http1_status: None },
+            )
         };
         let text = "{http Status}: {http} ({http reason}){; content-type}";
         assert_eq!(

@@ -98,10 +98,10 @@ fn behaviour(names: &[String]) -> impl Strategy<Value = Behaviour> + use<> {
 }
 
 fn step(names: &[String]) -> impl Strategy<Value = Step> + use<> {
-    let items = (item(names), vec(item(names), 0..3));
+    let items = || (item(names), vec(item(names), 0..3));
     prop_oneof![
-        4 => items.clone().prop_map(|(first, rest)| Step::Send(OneOrMore::new(first, rest))),
-        1 => items.prop_map(|(first, rest)| Step::Hold(OneOrMore::new(first, rest))),
+        4 => items().prop_map(|(first, rest)| Step::Send(OneOrMore::new(first, rest))),
+        1 => items().prop_map(|(first, rest)| Step::Hold(OneOrMore::new(first, rest))),
         4 => (awaited(), option::of(duration()), option::of(text()))
             .prop_map(|(what, within, otherwise)| Step::Await { what, within, otherwise }),
         1 => duration().prop_map(Step::Wait),
