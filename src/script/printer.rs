@@ -4,8 +4,8 @@ use std::fmt::{self, Display, Formatter, Write};
 use std::time::Duration;
 
 use crate::net::{Cuts, Fault, Network, Offsets, Path, Unread};
-use crate::wire::Priority;
 use crate::wire::hpack::Policy;
+use crate::wire::{ErrorCode, Priority};
 
 use super::parser::policy_words;
 use super::{
@@ -126,7 +126,11 @@ impl Display for Occasion {
             write!(formatter, " {}", phase.word())?;
         }
         formatter.write_str(if self.after_goaway { " after goaway" } else { "" })?;
-        self.code.map_or(Ok(()), |code| write!(formatter, " code {code}"))
+        match self.code {
+            None => Ok(()),
+            Some(ErrorCode::Unknown(number)) => write!(formatter, " code {number:#x}"),
+            Some(code) => write!(formatter, " code {code}"),
+        }
     }
 }
 

@@ -30,6 +30,7 @@ fn a_step() {
       |   ^^^^^^^^^^
       |
       = help: the nearest is `half-close`; there are tls, >, <, wait, half-close, close, reset, silent, cut, no, frames, settings, streams, ready, call, finally, on, fail-fast, after
+      = help: the nearest is `half-close`; there are >, hold, <, wait, half-close, close, reset, silent, cut, no, acks, priorities, frames, settings, streams, ready, call, finally, on, fail-fast, after
     ");
 }
 
@@ -93,6 +94,7 @@ fn an_event() {
       |      ^^^^^^
       |
       = help: the nearest is `timeout`; there are end, reset, http1, not-settings, protocol, goaway, unprocessed, reset-stream, status, http-status, content-type, no-alpn, alert, not-tls, timeout, deadline
+      = help: the nearest is `timeout`; there are end, reset, http1, not-settings, protocol, goaway, unprocessed, reset-stream, status, http-status, content-type, timeout, deadline
     "#);
 }
 
