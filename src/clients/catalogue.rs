@@ -11,10 +11,12 @@ use super::plan::{Plan, Work};
 use super::profile::{Family, Profile};
 use super::{ClientSpec, ClientSpecError, Version};
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 5] = [
     ("clients/grpc-go.bed", include_str!("grpc-go.bed")),
     ("clients/grpc-java.bed", include_str!("grpc-java.bed")),
     ("clients/tonic.bed", include_str!("tonic.bed")),
+    ("clients/connect-go.bed", include_str!("connect-go.bed")),
+    ("clients/h2-crate.bed", include_str!("h2-crate.bed")),
 ];
 
 static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {

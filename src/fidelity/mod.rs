@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::bed::{Ending, Run, bed};
 use crate::capture::{self, Direction};
-use crate::clients::{ClientSpec, KnownClient, Role, Work};
+use crate::clients::{ClientSpec, Family, KnownClient, Work};
 use crate::flight::Flight;
 use crate::servers::{BackEnd, Front, Security, ServerName};
 
@@ -55,7 +55,7 @@ impl Comparison {
 
 /// Predicts a recorded run and compares. `capture` is the content of its capture file.
 pub fn compare(observation: &Observation, capture: &[u8]) -> Comparison {
-    let (run, role) =
+    let (run, family) =
         match predict(observation.spec().map_err(|error| error.to_string()), &observation.server, |client| {
             let authority = format!("127.0.0.1:{}", observation.port);
             let work = Work { calls: observation.checks, ..Work::default() };
@@ -68,7 +68,7 @@ pub fn compare(observation: &Observation, capture: &[u8]) -> Comparison {
         Ok(flight) => flight,
         Err(reason) => return Comparison::skipped(run.client, &observation.server, reason),
     };
-    let differences = run.endings().map(|ending| differences(observation, &captured, ending, role));
+    let differences = run.endings().map(|ending| differences(observation, &captured, ending, family));
     let differs = differences.min_by_key(Vec::len).unwrap_or_default();
     Comparison {
         client: run.client.clone(),
@@ -82,7 +82,7 @@ pub fn compare(observation: &Observation, capture: &[u8]) -> Comparison {
 /// Predicts a repeated run and looks whether every result and every text that was seen is among the predicted.
 pub fn compare_repeats(repeats: &Repeats) -> Comparison {
     let spec = repeats.spec().map_err(|error| error.to_string());
-    let (run, role) = match predict(spec, &repeats.server, |client| {
+    let (run, family) = match predict(spec, &repeats.server, |client| {
         (client, "127.0.0.1:50051".to_owned(), Work::default())
     }) {
         Ok(run) => run,
@@ -95,7 +95,7 @@ pub fn compare_repeats(repeats: &Repeats) -> Comparison {
         .collect();
     let unseen_results = repeats.results.keys().filter(|result| !results.contains(result));
     let unseen_texts = repeats.errors.keys().filter(|text| !texts.contains(&masked(text)));
-    let unseen_texts = unseen_texts.filter(|_| role.speaks_for_itself());
+    let unseen_texts = unseen_texts.filter(|_| family.role.speaks_for_itself());
     let differs = unseen_results
         .map(|result| format!("the result `{result}` was seen and is not predicted"))
         .chain(unseen_texts.map(|text| format!("the text `{text}` was seen and is not predicted")))
@@ -120,7 +120,7 @@ fn predict(
     spec: Result<ClientSpec, String>,
     server: &str,
     setting: impl FnOnce(KnownClient) -> (KnownClient, String, Work),
-) -> Result<(Run, Role), (String, String)> {
+) -> Result<(Run, &'static Family), (String, String)> {
     let spec = spec.map_err(|error| (String::new(), error))?;
     let fail = |reason: String| (spec.to_string(), reason);
     let name: ServerName = server.parse().map_err(|error| fail(format!("{error}")))?;
@@ -131,9 +131,9 @@ fn predict(
     if matches!(name.back_end, BackEnd::Nghttp2 | BackEnd::CCore) {
         return Err(fail(format!("the back end {} can't be predicted yet", name.back_end.word())));
     }
-    let role = client.family.role;
+    let family = client.family;
     let (client, authority, work) = setting(client);
-    Ok((bed().known_client(client).named_server(name).authority(&authority).work(work).run(), role))
+    Ok((bed().known_client(client).named_server(name).authority(&authority).work(work).run(), family))
 }
 
 fn first_flight(capture: &[u8]) -> Result<Flight, String> {
@@ -142,7 +142,12 @@ fn first_flight(capture: &[u8]) -> Result<Flight, String> {
     Ok(Flight::of(flow.data(Direction::ToServer).map(|(_, bytes)| bytes)))
 }
 
-fn differences(observation: &Observation, captured: &Flight, ending: &Ending, role: Role) -> Vec<String> {
+fn differences(
+    observation: &Observation,
+    captured: &Flight,
+    ending: &Ending,
+    family: &Family,
+) -> Vec<String> {
     let mut differs = Vec::new();
     let observed_results: Vec<bool> = observation.rpcs.iter().map(|call| call.error.is_none()).collect();
     let predicted_results: Vec<bool> = ending.calls.iter().map(|call| call.error.is_none()).collect();
@@ -155,7 +160,7 @@ fn differences(observation: &Observation, captured: &Flight, ending: &Ending, ro
     for (number, (observed, predicted)) in observation.rpcs.iter().zip(&ending.calls).enumerate() {
         let number = number + 1;
         if let (Some(observed), Some(predicted)) = (&observed.error, &predicted.error)
-            && role.speaks_for_itself()
+            && family.role.speaks_for_itself()
             && masked(observed) != masked(predicted)
         {
             differs.push(format!("text of call {number}: `{observed}`, predicted `{predicted}`"));
@@ -182,7 +187,12 @@ fn differences(observation: &Observation, captured: &Flight, ending: &Ending, ro
         ));
     }
     let predicted = Flight::of(ending.flight.iter().map(Bytes::as_ref));
-    differs.extend(Flight::difference(captured, &predicted).map(|text| format!("first flight: {text}")));
+    let difference = if family.shuffles_fields {
+        Flight::difference(&captured.clone().sorted(), &predicted.sorted())
+    } else {
+        Flight::difference(captured, &predicted)
+    };
+    differs.extend(difference.map(|text| format!("first flight: {text}")));
     differs
 }
 
