@@ -92,7 +92,7 @@ fn an_event() {
     2 |   on timeot connecting fail "too late"
       |      ^^^^^^
       |
-      = help: the nearest is `timeout`; there are end, reset, http1, not-settings, protocol, goaway, unprocessed, reset-stream, status, http-status, timeout, deadline
+      = help: the nearest is `timeout`; there are end, reset, http1, not-settings, protocol, goaway, unprocessed, reset-stream, status, http-status, content-type, timeout, deadline
     "#);
 }
 
