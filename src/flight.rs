@@ -79,6 +79,20 @@ impl Flight {
         }
     }
 
+    /// The same with the fields of header blocks sorted behind those with a colon, for clients that shuffle them.
+    pub(crate) fn sorted(mut self) -> Self {
+        if let Self::Http2(flight) = &mut self {
+            for frame in &mut flight.frames {
+                if let FlightFrame::Headers { fields, .. } = frame {
+                    fields.sort_by_key(|field| {
+                        if field.name.starts_with(b":") { None } else { Some(field.name.clone()) }
+                    });
+                }
+            }
+        }
+        self
+    }
+
     /// How a predicted flight differs from a captured one; nothing if it does not.
     pub(crate) fn difference(captured: &Self, predicted: &Self) -> Option<String> {
         match (captured, predicted) {

@@ -10,12 +10,13 @@ use super::plan::{Plan, Work};
 use super::profile::{Family, Profile};
 use super::{ClientSpec, ClientSpecError, Version};
 
-const FILES: [(&str, &str); 16] = [
+const FILES: [(&str, &str); 17] = [
     ("clients/grpc-go.bed", include_str!("grpc-go.bed")),
     ("clients/grpcio.bed", include_str!("grpcio.bed")),
     ("clients/grpc-js.bed", include_str!("grpc-js.bed")),
     ("clients/grpc-java.bed", include_str!("grpc-java.bed")),
     ("clients/tonic.bed", include_str!("tonic.bed")),
+    ("clients/connect-go.bed", include_str!("connect-go.bed")),
     ("clients/curl.bed", include_str!("curl.bed")),
     ("clients/nghttp.bed", include_str!("nghttp.bed")),
     ("clients/okhttp.bed", include_str!("okhttp.bed")),

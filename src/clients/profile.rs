@@ -20,6 +20,8 @@ pub struct Family {
     pub name: String,
     /// What it is used for.
     pub role: Role,
+    /// Whether it writes the fields of a request in an order that differs from run to run, but for those with a colon.
+    pub shuffles_fields: bool,
     /// The newest version of which there are recordings; newer ones run as the newest profile and say so.
     pub recorded_up_to: Version,
     /// Versions that call themselves by another.
@@ -215,6 +217,7 @@ impl Family {
 fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError> {
     let name = line.expect_word("the family's name")?;
     let mut role = Role::default();
+    let mut shuffles_fields = false;
     let mut recorded_up_to = None;
     let mut default_mode = None;
     let mut landmarks = Vec::new();
@@ -227,6 +230,9 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
             while inner.peek().is_some() {
                 landmarks.push(inner.parsed("a version")?);
             }
+        } else if inner.take("shuffles") {
+            inner.keyword("fields")?;
+            shuffles_fields = true;
         } else if inner.take("role") {
             role = role_of(&mut inner)?;
         } else if inner.take("word") {
@@ -249,6 +255,7 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
     Ok(Family {
         name,
         role,
+        shuffles_fields,
         recorded_up_to,
         calls_itself,
         words,

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::bed::{Ending, Run, bed};
 use crate::capture::{self, Direction, KeyLog, TlsConversation};
-use crate::clients::{ClientSpec, KnownClient, Role, Work};
+use crate::clients::{ClientSpec, Family, KnownClient, Role, Work};
 use crate::flight::{Flight, Offer, Opening};
 use crate::script::Hello;
 use crate::servers::{Front, Security, ServerName};
@@ -56,7 +56,7 @@ impl Comparison {
 
 /// Predicts a recorded run and compares. `capture` is the content of its capture file.
 pub fn compare(observation: &Observation, capture: &[u8]) -> Comparison {
-    let Prediction { run, role, hello } =
+    let Prediction { run, family, hello } =
         match predict(observation.spec().map_err(|error| error.to_string()), &observation.server, |client| {
             let authority = format!("127.0.0.1:{}", observation.port);
             let work = Work { calls: observation.checks, ..Work::default() };
@@ -66,10 +66,10 @@ pub fn compare(observation: &Observation, capture: &[u8]) -> Comparison {
             Err((client, reason)) => return Comparison::skipped(client, &observation.server, reason),
         };
     let captured = match opening(capture) {
-        Ok(opening) => as_compared(opening, role),
+        Ok(opening) => as_compared(opening, family),
         Err(reason) => return Comparison::skipped(run.client, &observation.server, reason),
     };
-    let differences = run.endings().map(|ending| differences(observation, &captured, ending, hello, role));
+    let differences = run.endings().map(|ending| differences(observation, &captured, ending, hello, family));
     let differs = differences.min_by_key(Vec::len).unwrap_or_default();
     Comparison {
         client: run.client.clone(),
@@ -83,7 +83,7 @@ pub fn compare(observation: &Observation, capture: &[u8]) -> Comparison {
 /// Predicts a repeated run and looks whether every result and every text that was seen is among the predicted.
 pub fn compare_repeats(repeats: &Repeats) -> Comparison {
     let spec = repeats.spec().map_err(|error| error.to_string());
-    let Prediction { run, role, .. } = match predict(spec, &repeats.server, |client| {
+    let Prediction { run, family, .. } = match predict(spec, &repeats.server, |client| {
         (client, "127.0.0.1:50051".to_owned(), Work::default())
     }) {
         Ok(run) => run,
@@ -96,7 +96,7 @@ pub fn compare_repeats(repeats: &Repeats) -> Comparison {
         .collect();
     let unseen_results = repeats.results.keys().filter(|result| !results.contains(result));
     let unseen_texts = repeats.errors.keys().filter(|text| !texts.contains(&masked(text)));
-    let unseen_texts = unseen_texts.filter(|_| role.speaks_for_itself());
+    let unseen_texts = unseen_texts.filter(|_| family.role.speaks_for_itself());
     let differs = unseen_results
         .map(|result| format!("the result `{result}` was seen and is not predicted"))
         .chain(unseen_texts.map(|text| format!("the text `{text}` was seen and is not predicted")))
@@ -130,15 +130,15 @@ fn predict(
     if hello.is_none() && name.security != Security::Cleartext {
         return Err(fail(format!("what {spec} says over TLS is not known")));
     }
-    let role = client.family.role;
+    let family = client.family;
     let (client, authority, work) = setting(client);
     let run = bed().known_client(client).named_server(name).authority(&authority).work(work).run();
-    Ok(Prediction { run, role, hello })
+    Ok(Prediction { run, family, hello })
 }
 
 struct Prediction {
     run: Run,
-    role: Role,
+    family: &'static Family,
     /// What the client says first, if it speaks TLS.
     hello: Option<&'static Hello>,
 }
@@ -166,7 +166,7 @@ fn differences(
     captured: &Opening,
     ending: &Ending,
     hello: Option<&Hello>,
-    role: Role,
+    family: &Family,
 ) -> Vec<String> {
     let mut differs = Vec::new();
     let observed_results: Vec<bool> = observation.rpcs.iter().map(|call| call.error.is_none()).collect();
@@ -180,7 +180,7 @@ fn differences(
     for (number, (observed, predicted)) in observation.rpcs.iter().zip(&ending.calls).enumerate() {
         let number = number + 1;
         if let (Some(observed), Some(predicted)) = (&observed.error, &predicted.error)
-            && role.speaks_for_itself()
+            && family.role.speaks_for_itself()
             && masked(observed) != masked(predicted)
         {
             differs.push(format!("text of call {number}: `{observed}`, predicted `{predicted}`"));
@@ -207,13 +207,16 @@ fn differences(
         ));
     }
     let flight = Flight::of(ending.flight.iter().map(Bytes::as_ref));
-    let predicted = as_compared(Opening { offer: hello.map(Offer::stated), flight }, role);
+    let predicted = as_compared(Opening { offer: hello.map(Offer::stated), flight }, family);
     differs.extend(Opening::difference(captured, &predicted).map(|text| format!("first flight: {text}")));
     differs
 }
 
-fn as_compared(opening: Opening, role: Role) -> Opening {
-    if role == Role::Proxy { Opening { flight: opening.flight.with_any_port(), ..opening } } else { opening }
+/// An opening without what differs from one run to the next.
+fn as_compared(Opening { offer, flight }: Opening, family: &Family) -> Opening {
+    let flight = if family.role == Role::Proxy { flight.with_any_port() } else { flight };
+    let flight = if family.shuffles_fields { flight.sorted() } else { flight };
+    Opening { offer, flight }
 }
 
 /// The server's GOAWAYs on the first connection and on later ones that carried a request.
