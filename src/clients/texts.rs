@@ -52,7 +52,7 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         text = text.replace("{http reason}", reason);
         text = text.replace("{http Status}", STATUS_NAMES[status_of_http(http)]);
         text = text.replace("{http STATUS}", &upper_case(STATUS_NAMES[status_of_http(http)]));
-        text = fill_in_content_type(text, answer);
+        text = fill_in_content_type(&text, answer);
         if let Some(code) = answer.reset {
             text = text.replace("{code}", &code.to_string());
             text = text.replace("{code-number}", &u32::from(code).to_string());
@@ -70,7 +70,7 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
     text
 }
 
-fn fill_in_content_type(text: String, answer: &StreamAnswer) -> String {
+fn fill_in_content_type(text: &str, answer: &StreamAnswer) -> String {
     let (before_1_40, since) = match &answer.content_type {
         None => (
             "transport: missing content-type field".to_owned(),
