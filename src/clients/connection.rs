@@ -344,7 +344,7 @@ impl Connection {
                 Acknowledging::Never => {}
             },
             Answer::Ping(opaque) if acknowledges != Acknowledging::Never => {
-                self.write_frame(&Frame::Ping { ack: true, opaque })
+                self.write_frame(&Frame::Ping { ack: true, opaque });
             }
             Answer::NotSettings(_) => self.happens(Trigger::NotSettings, now),
             Answer::Http1 => self.happens(Trigger::Http1, now),
