@@ -8,7 +8,7 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use muxbed::capture::{KeyLog, self, Direction, RecordedClient};
+use muxbed::capture::{self, Direction, KeyLog, RecordedClient};
 use muxbed::clients::{ClientSpec, families};
 use muxbed::fuzzing::{Case, classify, handshake};
 use muxbed::mux::{Rule, Value};
@@ -52,6 +52,28 @@ fn every_target_has_its_seeds_replayed() {
     let targets = files("fuzz/fuzz_targets");
     let names: Vec<_> = targets.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
     assert_eq!(names, ["classify", "handshake"]);
+}
+
+/// What the fuzzer found, as texts: they outlive a change of the byte form. Each kept a run from ending.
+const FOUND: [(&str, &str); 2] = [
+    (
+        "a client that waits, when its calls are done, for an end that nobody sends",
+        "client \"c\"\n  > preface, settings\n  < settings\n  ready\n  call\n  > headers call grpc /x, data call end 00\n  \
+         < end call\n  finally\n  < close\nserver direct\n",
+    ),
+    (
+        "a reset that overtakes an answer on a slow link",
+        "client \"c\"\n  > preface, settings\n  wait 1ms\n  > raw \"0123456789\"\n  < settings\nserver direct\n\
+         network\n  to-server reset after 40\n  to-client latency 5ms\n",
+    ),
+];
+
+#[test]
+fn what_was_found_stays_mended() {
+    for (what, text) in FOUND {
+        let script = Script::parse(what, text).unwrap_or_else(|error| panic!("{error}"));
+        handshake(&script.to_bytes());
+    }
 }
 
 /// Writes what seeds are chosen from to `fuzz/corpus/TARGET`, which git does not know.

@@ -183,7 +183,7 @@ pub(super) fn replay_one(
     replayed.client = run_as.map(|known| known.spec.clone()).or_else(|| named_by(&client.summary));
     let known = replayed.client.as_ref().and_then(|spec| KnownClient::find(spec).ok());
     let client = match driven(client, tls, known.as_ref()) {
-        Driven::Script(client) => client.into_owned(),
+        Driven::Script(client) => *client,
         Driven::Skipped(unusable) => return Replayed { skipped: Some(unusable), ..replayed },
         Driven::As(candidates) => return as_each_of(candidates, scenario, replayed),
     };
@@ -284,7 +284,7 @@ fn fitting(client: &RecordedClient) -> Vec<KnownClient> {
 
 /// Whether the conversation stops where this client would have written more at once.
 fn stops_inside_a_write(captured: &[impl AsRef<[u8]>], predicted: &[Bytes]) -> bool {
-    let captured: Vec<u8> = captured.iter().flat_map(|segment| segment.as_ref()).copied().collect();
+    let captured: Vec<u8> = captured.iter().flat_map(AsRef::as_ref).copied().collect();
     let begins_so = predicted.concat().starts_with(&captured);
     let mut written = 0;
     let mut ends = predicted.iter().map(|segment| {

@@ -3,8 +3,6 @@
 //! What the client said inside is the same each time. Which of the three it is decides what is under test: the whole
 //! server, what stands behind its TLS, or only the choice that it makes by the hello.
 
-use std::borrow::Cow;
-
 use crate::capture::{RecordedClient, RecordedTls, Unusable};
 use crate::clients::{KnownClient, Profile, families};
 use crate::script::{Action, Behaviour, Hello, Occasion, OneOrMore, Phase, Step, TlsVersion, Trigger};
@@ -23,9 +21,9 @@ pub enum TlsReplay {
 }
 
 /// How a recorded client is driven.
-pub(super) enum Driven<'a> {
+pub(super) enum Driven {
     /// By its script.
-    Script(Cow<'a, RecordedClient>),
+    Script(Box<RecordedClient>),
     /// As each of these, since it had said nothing yet inside TLS when it left.
     As(Vec<KnownClient>),
     /// Not at all, and why.
@@ -33,21 +31,17 @@ pub(super) enum Driven<'a> {
 }
 
 /// How this client is driven if TLS is replayed so. `known` is the client that it calls itself, or is to be run as.
-pub(super) fn driven<'a>(
-    client: &'a RecordedClient,
-    mode: TlsReplay,
-    known: Option<&KnownClient>,
-) -> Driven<'a> {
-    let Some(tls) = &client.tls else { return Driven::Script(Cow::Borrowed(client)) };
+pub(super) fn driven(client: &RecordedClient, mode: TlsReplay, known: Option<&KnownClient>) -> Driven {
+    let Some(tls) = &client.tls else { return Driven::Script(Box::new(client.clone())) };
     let silent = || Driven::Skipped(Unusable::NoApplicationData { alert: tls.refusal() });
     match mode {
         TlsReplay::Plaintext if client.segments.is_empty() => silent(),
-        TlsReplay::Plaintext => Driven::Script(Cow::Borrowed(client)),
+        TlsReplay::Plaintext => Driven::Script(Box::new(client.clone())),
         TlsReplay::Hello => {
             let mut client = client.clone();
             client.behaviour =
                 Behaviour { tls: Some(hello(tls)), connect: vec![Step::Close], ..Behaviour::default() };
-            Driven::Script(Cow::Owned(client))
+            Driven::Script(Box::new(client))
         }
         TlsReplay::Rewrap if client.segments.is_empty() => {
             let alike = match known {
@@ -63,7 +57,7 @@ pub(super) fn driven<'a>(
             if let Some(known) = known {
                 client.behaviour.reactions.extend(handshake_reactions(known.profile, went_on_without));
             }
-            Driven::Script(Cow::Owned(client))
+            Driven::Script(Box::new(client))
         }
     }
 }
@@ -120,7 +114,8 @@ fn leaving_without_alpn(tls: &RecordedTls) -> Vec<KnownClient> {
     if !(tls.established && chose_none) {
         return Vec::new();
     }
-    let known = families().iter().flat_map(|family| family.profiles.iter().map(move |profile| (family, profile)));
+    let known =
+        families().iter().flat_map(|family| family.profiles.iter().map(move |profile| (family, profile)));
     let alike = known.filter(|(_, profile)| {
         let wants = profile.behaviour.reactions.iter().any(|(occasion, action)| {
             occasion.trigger == Trigger::NoAlpn && matches!(action, Action::Fail(_))

@@ -68,15 +68,18 @@ impl HelloReader {
 
     fn advance(&mut self) -> Result<Option<Box<ClientHello>>, TlsError> {
         loop {
-            let record = self.records.next_record();
-            // What a record claims to be and what its first message is can be told before the record is all there.
-            if let (Ok(None), &[kind @ 20..=24, ref rest @ ..]) = (&record, self.records.begun()) {
+            // What a record claims to be is told by its first byte, whatever is wrong with those behind it.
+            if let Some(&kind @ 20..=24) = self.records.begun().first() {
                 expect_handshake(kind.into())?;
-                if let (None, Some(&first)) = (self.messages.kind(), rest.get(record::HEADER - 1)) {
+            }
+            let Some(record) = self.records.next_record()? else {
+                // What its first message is can be told before the record is all there.
+                if let (None, Some(&first)) = (self.messages.kind(), self.records.begun().get(record::HEADER))
+                {
                     expect_client_hello(first.into())?;
                 }
-            }
-            let Some(record) = record? else { return Ok(None) };
+                return Ok(None);
+            };
             expect_handshake(record.kind)?;
             self.messages.push(&record.payload);
             if let Some(kind) = self.messages.kind() {
