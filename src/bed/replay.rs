@@ -221,7 +221,7 @@ fn fitting(client: &RecordedClient) -> Vec<KnownClient> {
 
 /// Whether the conversation stops where this client would have written more at once.
 fn stops_inside_a_write(captured: &[impl AsRef<[u8]>], predicted: &[Bytes]) -> bool {
-    let captured: Vec<u8> = captured.iter().flat_map(|segment| segment.as_ref()).copied().collect();
+    let captured: Vec<u8> = captured.iter().flat_map(AsRef::as_ref).copied().collect();
     let begins_so = predicted.concat().starts_with(&captured);
     let mut written = 0;
     let mut ends = predicted.iter().map(|segment| {

@@ -29,7 +29,7 @@ fn a_step() {
     3 |   half-clsoe
       |   ^^^^^^^^^^
       |
-      = help: the nearest is `half-close`; there are >, <, wait, half-close, close, reset, silent, cut, no, frames, settings, streams, ready, call, finally, on, fail-fast, after
+      = help: the nearest is `half-close`; there are >, <, wait, half-close, close, reset, silent, cut, no, frames, settings, streams, ready, call, upgraded, finally, on, fail-fast, after, tries
     ");
 }
 
@@ -42,7 +42,7 @@ fn an_item_after_others() {
     2 |   > preface, setings
       |              ^^^^^^^
       |
-      = help: the nearest is `settings`; there are preface, settings, headers, data, window-update, ping, goaway, reset-stream, priority, frame, raw, hex, settings ack
+      = help: the nearest is `settings`; there are preface, settings, headers, request, data, window-update, ping, goaway, reset-stream, priority, frame, raw, hex, settings ack
     ");
 }
 
@@ -92,7 +92,7 @@ fn an_event() {
     2 |   on timeot connecting fail "too late"
       |      ^^^^^^
       |
-      = help: the nearest is `timeout`; there are end, reset, http1, not-settings, protocol, goaway, unprocessed, reset-stream, status, http-status, timeout, deadline
+      = help: the nearest is `timeout`; there are end, reset, http1, not-settings, protocol, goaway, unprocessed, reset-stream, status, http-status, content-type, timeout, deadline
     "#);
 }
 
