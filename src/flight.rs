@@ -5,11 +5,15 @@
 //! the order and the form on the wire count too. A flight that a connection's end cut short must be a beginning of the
 //! other.
 
+mod opening;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::wire::hpack::{Decoder, Field};
 use crate::wire::http1::{HeadLimits, Parsed, RequestHead};
 use crate::wire::{Frame, FrameKind, FrameReader, PREFACE, RawFrame};
+
+pub(crate) use opening::{Offer, Opening};
 
 /// The most bytes of a header list that is read here.
 const HEADER_LIST_LIMIT: usize = 1 << 20;
@@ -73,6 +77,20 @@ impl Flight {
             }
             Parsed::Partial | Parsed::Invalid(_) => Self::Other(bytes),
         }
+    }
+
+    /// The same with the fields of header blocks sorted behind those with a colon, for clients that shuffle them.
+    pub(crate) fn sorted(mut self) -> Self {
+        if let Self::Http2(flight) = &mut self {
+            for frame in &mut flight.frames {
+                if let FlightFrame::Headers { fields, .. } = frame {
+                    fields.sort_by_key(|field| {
+                        if field.name.starts_with(b":") { None } else { Some(field.name.clone()) }
+                    });
+                }
+            }
+        }
+        self
     }
 
     /// How a predicted flight differs from a captured one; nothing if it does not.

@@ -79,6 +79,7 @@ pub mod cli;
 pub mod clients;
 pub mod exchange;
 pub mod fidelity;
+pub mod fuzzing;
 pub mod mux;
 pub mod net;
 pub mod outcome;
@@ -91,3 +92,4 @@ pub mod wire;
 
 mod flight;
 mod nearest;
+mod tls;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use muxbed::Outcome;
-use muxbed::bed::{Recording, Replayed, bed, find_client, replay};
+use muxbed::bed::{Recording, Replayed, TlsReplay, bed, find_client, replay};
 use muxbed::capture::Unusable;
 use muxbed::clients::KnownClient;
 use muxbed::fidelity::{Observation, Recorded};
@@ -21,10 +21,14 @@ fn observations() -> Vec<Observation> {
 
 /// Every recording of grpc-go in the clear.
 fn recordings() -> Vec<PathBuf> {
+    recordings_of_grpc_go(".pcap")
+}
+
+fn recordings_of_grpc_go(ending: &str) -> Vec<PathBuf> {
     let files = fs::read_dir("captures").expect("the recordings").map(|entry| entry.expect("a file").path());
     let named = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("grpc-go-") && name.ends_with(".pcap")
+        name.starts_with("grpc-go-") && name.ends_with(ending)
     };
     let mut files: Vec<PathBuf> = files.filter(named).collect();
     files.sort();
@@ -139,4 +143,45 @@ fn how_it_ended_when_it_was_captured_is_said() {
         Some("stalled: client waiting for response")
     );
     assert_eq!(captured("grpc-go-1.33.3__eof.pcap").as_deref(), Some("refused: close"));
+}
+
+#[test]
+fn what_grpc_go_said_over_tls_is_served_in_the_clear() {
+    let mut seen = [0, 0];
+    for path in recordings_of_grpc_go(".pcapng") {
+        let recording = Recording::open(&path).expect("it is a capture").tls(TlsReplay::Plaintext);
+        let server: ServerName = "mux".parse().expect("it is a server");
+        for flow in replay(&recording, None, &bed().named_server(server), None) {
+            match (flow.skipped, flow.run) {
+                (Some(Unusable::NoApplicationData { alert: None }), None) => seen[0] += 1,
+                (None, Some(run)) => {
+                    assert!(run.works(), "{} flow {}: {run}", path.display(), flow.flow);
+                    seen[1] += 1;
+                }
+                (skipped, _) => panic!("{} is skipped: {skipped:?}", path.display()),
+            }
+        }
+    }
+    // From 1.67 on it insists on ALPN: those say nothing to a server without.
+    assert_eq!(seen, [4, 100]);
+}
+
+#[test]
+fn how_it_ended_over_tls_is_said_too() {
+    let captured = |file: &str| {
+        let flows = replayed(&format!("captures/{file}").into(), "mux", None);
+        assert!(
+            flows[0].run.as_ref().is_some_and(|run| matches!(run.outcome(), Outcome::Unsupported { .. }))
+        );
+        flows[0].captured.clone().map(|outcome| outcome.to_string())
+    };
+    assert_eq!(captured("grpc-go-1.33.3__tls-direct.pcapng").as_deref(), Some("served by grpc"));
+    assert_eq!(
+        captured("grpc-go-1.33.3__tls-cmux-header.pcapng").as_deref(),
+        Some("stalled: client waiting for settings")
+    );
+    assert_eq!(
+        captured("grpc-go-1.67.1__tls-noalpn-cmux-settings.pcapng").as_deref(),
+        Some("refused: close")
+    );
 }

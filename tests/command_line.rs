@@ -284,3 +284,59 @@ fn a_pipe_that_closes_early_is_nobody_s_failure() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
+
+/// A recording over TLS without the keys that it brings, and the keys as a file.
+fn stripped_of_secrets(capture: &str) -> (PathBuf, PathBuf) {
+    let whole = fs::read(format!("captures/{capture}")).expect("the capture");
+    let (mut stripped, mut keys, mut rest) = (Vec::new(), Vec::new(), &whole[..]);
+    while let [kind @ .., _, _, _, _] = &rest[..rest.len().min(8)] {
+        let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes")) as usize;
+        let (block, after) = rest.split_at(number(&rest[4..8]));
+        if number(kind) == 0x0a {
+            keys.extend_from_slice(&block[16..][..number(&block[12..16])]);
+        } else {
+            stripped.extend_from_slice(block);
+        }
+        rest = after;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    (file(&format!("stripped-{capture}"), &stripped), file(&format!("{capture}.keys"), &keys))
+}
+
+#[test]
+fn a_capture_without_its_keys_needs_them_and_the_other_flows_still_run() {
+    let (stripped, keys) = stripped_of_secrets("grpc-go-1.33.3__tls-direct.pcapng");
+    let (stripped, keys) = (stripped.to_str().expect("a path"), keys.to_str().expect("a path"));
+    let clear = "captures/grpc-go-1.33.3__direct.pcap";
+    let (lines, status) = json(&["replay", stripped, clear, "--tls", "plaintext"]);
+    assert_eq!(status, Some(2));
+    let skipped = lines[0]["skipped"].as_str().expect("it is skipped");
+    assert!(skipped.starts_with("needs keys"), "{skipped}");
+    assert_eq!((&lines[0]["outcome"], &lines[1]["outcome"]), (&Value::Null, &"served".into()));
+
+    let (lines, status) = json(&["replay", stripped, clear, "--tls", "plaintext", "--keylog", keys]);
+    assert_eq!((lines.len(), status), (2, Some(0)));
+    assert!(lines.iter().all(|line| line["outcome"] == "served"), "{lines:?}");
+}
+
+#[test]
+fn a_file_that_is_no_key_log_is_said_to_be_none() {
+    let replay = ["replay", "captures/grpc-go-1.33.3__tls-direct.pcapng", "--keylog"];
+    assert_unusable(&[&replay[..], &["Cargo.toml"]].concat(), &["Cargo.toml", "line 1 is none of a key log"]);
+    assert_unusable(&[&replay[..], &["no-such-file.keys"]].concat(), &["no-such-file.keys"]);
+}
+
+#[test]
+fn a_client_over_tls_is_replayed_in_the_clear() {
+    let capture = "captures/grpc-go-1.33.3__tls-cmux-header.pcapng";
+    let (lines, status) = json(&["replay", capture, "--tls", "plaintext", "--server", "mux"]);
+    assert_eq!(status, Some(0));
+    assert_eq!((&lines[0]["outcome"], &lines[0]["captured_outcome"]), (&"served".into(), &"stalled".into()));
+    assert!(lines[0]["continued_as"].as_array().is_some_and(|list| list.contains(&"grpc-go@1.26.0".into())));
+    let left = "captures/grpc-go-1.67.1__tls-noalpn-cmux-settings.pcapng";
+    let (lines, status) = json(&["replay", left, "--tls", "plaintext"]);
+    assert_eq!((&lines[0]["skipped"], status), (&"the client sent nothing inside of TLS".into(), Some(0)));
+    assert_eq!(lines[0]["captured_outcome"], "refused");
+}

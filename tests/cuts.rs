@@ -72,12 +72,13 @@ fn every_recorded_first_flight_goes_the_same_way_however_it_is_cut() {
     assert!(routes["grpc"] > 300 && routes["http"] > 10, "{routes:?}");
 }
 
-/// The longest first flight of grpc-go, up to its first request, is shorter than this.
+/// The longest first flight of grpc-go and grpc-js, up to its first request, is shorter than this.
 const OPENING: u64 = 250;
 
 #[test]
 fn every_client_is_served_wherever_its_bytes_are_cut() {
-    for client in KnownClient::find_all("grpc-go@*").expect("the family is known") {
+    let families = ["grpc-go@*", "grpc-js@>=1.14"];
+    for client in families.iter().flat_map(|all| KnownClient::find_all(all).expect("the family is known")) {
         for cut in (1..OPENING).map(|cut| Cuts::At([cut].into())).chain([Cuts::EveryByte]) {
             let to_server = Path { cuts: cut.clone(), ..Path::default() };
             let network = Network { to_server, ..Network::default() };

@@ -11,11 +11,13 @@ mod replay;
 mod run;
 mod scenario;
 mod schedule;
+mod tls_replay;
 mod transcript;
 mod verdict;
 
-pub use replay::{Recording, ReplayError, Replayed, replay};
+pub use replay::{Recording, ReplayError, Replayed, open_key_log, replay};
 pub use scenario::{Scenario, Server, find_client};
+pub use tls_replay::TlsReplay;
 pub use transcript::{Event, Transcript, What};
 pub use verdict::{Call, Ending};
 
@@ -67,8 +69,13 @@ impl Run {
 
     /// A client that can't be run, and why.
     fn unsupported(client: String, server: String, reason: String) -> Self {
+        Self::without_calls(client, server, Outcome::Unsupported { reason })
+    }
+
+    /// A client that was never run, and the outcome that says so.
+    fn without_calls(client: String, server: String, outcome: Outcome) -> Self {
         let ending = Ending {
-            outcome: Outcome::Unsupported { reason },
+            outcome,
             calls: Vec::new(),
             connections: Vec::new(),
             flight: Vec::new(),

@@ -5,15 +5,16 @@ use std::{fmt, fs, io};
 
 use bytes::Bytes;
 
-use crate::capture::{self, CaptureError, RecordedClient, Unusable};
-use crate::clients::{ClientSpec, KnownClient, Role, UnknownClient, families};
+use crate::capture::{self, BadKeyLog, CaptureError, KeyLog, RecordedClient, RecordedTls, Unusable};
+use crate::clients::{ClientSpec, KnownClient, Profile, Role, UnknownClient, families};
 use crate::exchange::Summary;
 use crate::flight::Flight;
 use crate::net::Side;
-use crate::outcome::{Outcome, Refusal};
+use crate::outcome::{Outcome, Party, Refusal, WaitingFor};
 use crate::servers::{Front, ServerName};
 
 use super::scenario::flow_name;
+use super::tls_replay::{Driven, TlsReplay, driven, says_hello_like};
 use super::{Run, Scenario, bed};
 
 /// What became of one recorded conversation.
@@ -50,6 +51,13 @@ pub enum ReplayError {
         /// Why.
         error: CaptureError,
     },
+    /// It is no key log.
+    KeyLog {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        error: BadKeyLog,
+    },
 }
 
 impl fmt::Display for ReplayError {
@@ -57,6 +65,7 @@ impl fmt::Display for ReplayError {
         match self {
             Self::File { path, error } => write!(formatter, "{}: {error}", path.display()),
             Self::Capture { path, error } => write!(formatter, "{}: {error}", path.display()),
+            Self::KeyLog { path, error } => write!(formatter, "{}: {error}", path.display()),
         }
     }
 }
@@ -67,31 +76,60 @@ impl std::error::Error for ReplayError {}
 #[derive(Clone, Debug)]
 pub struct Recording {
     clients: Vec<(usize, Result<RecordedClient, Unusable>)>,
+    /// How its TLS conversations are replayed.
+    pub tls: TlsReplay,
     /// Where and why the file ends before its time, if it does.
     pub cut_off: Option<CaptureError>,
 }
 
 impl Recording {
-    /// Reads a capture file.
+    /// Reads a capture file. TLS in it is decrypted with the keys that it brings.
     ///
     /// # Errors
     ///
     /// If it can't be read or is no capture.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReplayError> {
-        let path = path.as_ref();
-        let bytes = fs::read(path).map_err(|error| ReplayError::File { path: path.to_owned(), error })?;
-        Self::read(&bytes).map_err(|error| ReplayError::Capture { path: path.to_owned(), error })
+        Self::open_with(path, &KeyLog::default())
     }
 
-    /// Reads the content of a capture file.
+    /// Reads a capture file, with a key log beside the keys that it brings.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be read or is no capture.
+    pub fn open_with(path: impl AsRef<Path>, keys: &KeyLog) -> Result<Self, ReplayError> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(|error| ReplayError::File { path: path.to_owned(), error })?;
+        Self::read_with(&bytes, keys).map_err(|error| ReplayError::Capture { path: path.to_owned(), error })
+    }
+
+    /// Reads the content of a capture file. TLS in it is decrypted with the keys that it brings.
     ///
     /// # Errors
     ///
     /// If it is no capture.
     pub fn read(bytes: &[u8]) -> Result<Self, CaptureError> {
+        Self::read_with(bytes, &KeyLog::default())
+    }
+
+    /// Reads the content of a capture file, with a key log beside the keys that it brings.
+    ///
+    /// # Errors
+    ///
+    /// If it is no capture.
+    pub fn read_with(bytes: &[u8], keys: &KeyLog) -> Result<Self, CaptureError> {
         let capture = capture::read(bytes)?;
-        let clients = capture.flows.iter().map(|flow| (flow.number, RecordedClient::of(flow))).collect();
-        Ok(Self { clients, cut_off: capture.cut_off })
+        let mut log = KeyLog::of(&capture);
+        log.extend(keys);
+        let clients =
+            capture.flows.iter().map(|flow| (flow.number, RecordedClient::of(flow, &log))).collect();
+        Ok(Self { clients, tls: TlsReplay::default(), cut_off: capture.cut_off })
+    }
+
+    /// The same, with its TLS conversations replayed so.
+    #[must_use]
+    pub fn tls(self, tls: TlsReplay) -> Self {
+        Self { tls, ..self }
     }
 
     /// The conversations with their numbers.
@@ -104,6 +142,17 @@ impl Recording {
     }
 }
 
+/// Reads a key log: a file such as `SSLKEYLOGFILE` names.
+///
+/// # Errors
+///
+/// If it can't be read or is no key log.
+pub fn open_key_log(path: impl AsRef<Path>) -> Result<KeyLog, ReplayError> {
+    let path = path.as_ref();
+    let text = fs::read(path).map_err(|error| ReplayError::File { path: path.to_owned(), error })?;
+    KeyLog::parse(&text).map_err(|error| ReplayError::KeyLog { path: path.to_owned(), error })
+}
+
 /// Replays the conversations of a capture, or only the one of this number, in `scenario`, which has a server and a network
 /// and needs no client. `run_as` says which client it is, for conversations that go on past their last captured byte.
 pub fn replay(
@@ -113,32 +162,35 @@ pub fn replay(
     run_as: Option<&KnownClient>,
 ) -> Vec<Replayed> {
     let wanted = recording.clients().filter(|(flow, _)| only.is_none_or(|only| only == *flow));
-    wanted.map(|(flow, client)| replay_one(flow, client, scenario, run_as)).collect()
+    wanted.map(|(flow, client)| replay_one(flow, client, recording.tls, scenario, run_as)).collect()
 }
 
 /// Replays one conversation.
 pub(super) fn replay_one(
     flow: usize,
     client: Result<&RecordedClient, Unusable>,
+    tls: TlsReplay,
     scenario: &Scenario,
     run_as: Option<&KnownClient>,
 ) -> Replayed {
+    let mut replayed =
+        Replayed { flow, client: None, skipped: None, captured: None, continued_as: Vec::new(), run: None };
     let client = match client {
         Ok(client) => client,
-        Err(unusable) => {
-            let (skipped, continued_as) = (Some(unusable), Vec::new());
-            return Replayed { flow, client: None, skipped, captured: None, continued_as, run: None };
-        }
+        Err(unusable) => return Replayed { skipped: Some(unusable), ..replayed },
     };
-    let captured = captured_outcome(&client.summary);
-    let known = run_as.map(|known| known.spec.clone()).or_else(|| named_by(&client.summary));
-    let replayed =
-        Replayed { flow, client: known, skipped: None, captured, continued_as: Vec::new(), run: None };
-    let profile = replayed.client.as_ref().and_then(|spec| KnownClient::find(spec).ok());
-    let waits = profile.is_none_or(|known| known.profile.behaviour.waits_for_settings());
-    let client = if waits { client.clone() } else { client.clone().does_not_wait() };
+    replayed.captured = captured_outcome(client);
+    replayed.client = run_as.map(|known| known.spec.clone()).or_else(|| named_by(&client.summary));
+    let known = replayed.client.as_ref().and_then(|spec| KnownClient::find(spec).ok());
+    let client = match driven(client, tls, known.as_ref()) {
+        Driven::Script(client) => client.into_owned(),
+        Driven::Skipped(unusable) => return Replayed { skipped: Some(unusable), ..replayed },
+        Driven::As(candidates) => return as_each_of(candidates, scenario, replayed),
+    };
+    let waits = known.is_none_or(|known| known.profile.behaviour.waits_for_settings());
+    let client = if waits { client } else { client.does_not_wait() };
     let client = &client;
-    if !client.stops_before_its_request() {
+    if !client.stops_before_its_request() || tls == TlsReplay::Hello {
         let run = scenario.clone().recorded_client(&flow_name(flow), client).run();
         return Replayed { run: Some(run), ..replayed };
     }
@@ -146,15 +198,21 @@ pub(super) fn replay_one(
         Some(known) => vec![known.clone()],
         None => fitting(client),
     };
-    let runs = candidates.iter().map(|known| scenario.clone().known_client(known.clone()).run());
-    let run = worst(runs).unwrap_or_else(|| {
+    if candidates.is_empty() {
         let mut run = scenario.clone().recorded_client(&flow_name(flow), client).run();
         let reason = "no known client begins like this, so nobody knows what it does next";
         run.ending.outcome = Outcome::Unsupported { reason: reason.to_owned() };
-        run
-    });
+        return Replayed { run: Some(run), ..replayed };
+    }
+    as_each_of(candidates, scenario, replayed)
+}
+
+/// Goes on as each of these clients, and keeps the worst.
+fn as_each_of(candidates: Vec<KnownClient>, scenario: &Scenario, replayed: Replayed) -> Replayed {
+    let runs = candidates.iter().map(|known| scenario.clone().known_client(known.clone()).run());
+    let run = worst(runs);
     let continued_as = candidates.into_iter().map(|known| known.spec).collect();
-    Replayed { continued_as, run: Some(run), ..replayed }
+    Replayed { continued_as, run, ..replayed }
 }
 
 /// The run with the worst outcome; what the others lead to is what else may happen.
@@ -178,6 +236,11 @@ fn worst(runs: impl Iterator<Item = Run>) -> Option<Run> {
     Some(worst)
 }
 
+/// Whether the hello of a recorded client, if it has one, is what the profile says.
+fn may_be(profile: &Profile, client: &RecordedClient) -> bool {
+    client.tls.as_ref().is_none_or(|tls| says_hello_like(profile, tls))
+}
+
 /// The clients of the catalogue that begin just like this: of each profile its first version, or the version that the
 /// client says it is.
 fn fitting(client: &RecordedClient) -> Vec<KnownClient> {
@@ -186,7 +249,7 @@ fn fitting(client: &RecordedClient) -> Vec<KnownClient> {
     let authority = client.summary.authority.as_deref().unwrap_or("127.0.0.1:50051");
     let mut fitting = Vec::new();
     for family in families() {
-        for profile in &family.profiles {
+        for profile in family.profiles.iter().filter(|profile| may_be(profile, client)) {
             let version = match &named {
                 Some(spec) if spec.name != family.name || !profile.covers_version(&spec.version) => continue,
                 Some(spec) => &spec.version,
@@ -241,13 +304,20 @@ fn named_by(summary: &Summary) -> Option<ClientSpec> {
 }
 
 /// How a recorded conversation ended for its client, as far as its bytes tell.
-fn captured_outcome(summary: &Summary) -> Option<Outcome> {
+fn captured_outcome(client: &RecordedClient) -> Option<Outcome> {
+    let summary = &client.summary;
     let route = if summary.grpc { "grpc" } else { "http" };
     if summary.requests > 0 && summary.answered >= summary.requests {
         return Some(match summary.failed_status {
             Some(status) => Outcome::Refused(Refusal::Status(status)),
             None => Outcome::Served { route: route.to_owned() },
         });
+    }
+    if let (None, Some(tls)) = (summary.goaway, &client.tls) {
+        let outcome = captured_tls_outcome(client, tls);
+        if outcome.is_some() {
+            return outcome;
+        }
     }
     let refusal = match (summary.goaway, summary.ended) {
         (Some(code), _) => Refusal::GoAway(code),
@@ -256,15 +326,26 @@ fn captured_outcome(summary: &Summary) -> Option<Outcome> {
         (None, _) if summary.http1_answer => Refusal::Close,
         (None, _) if summary.requests == 0 && summary.server_settings => return None,
         (None, _) => {
-            let waiting_for = if summary.requests > 0 {
-                crate::outcome::WaitingFor::Response
-            } else {
-                crate::outcome::WaitingFor::Settings
-            };
-            return Some(Outcome::Stalled { who: crate::outcome::Party::Client, waiting_for });
+            let waiting_for = if summary.requests > 0 { WaitingFor::Response } else { WaitingFor::Settings };
+            return Some(Outcome::Stalled { who: Party::Client, waiting_for });
         }
     };
     Some(Outcome::Refused(refusal))
+}
+
+/// How it ended, if it was TLS that ended it.
+fn captured_tls_outcome(client: &RecordedClient, tls: &RecordedTls) -> Option<Outcome> {
+    if let Some((_, alert)) = tls.refusal() {
+        return Some(Outcome::Refused(Refusal::Alert(alert.description.into())));
+    }
+    match client.summary.ended {
+        // It looked at what was negotiated, and went.
+        Some((Side::Client, false)) if client.segments.is_empty() => Some(Outcome::Refused(Refusal::Close)),
+        None if !tls.established => {
+            Some(Outcome::Stalled { who: Party::Client, waiting_for: WaitingFor::TlsHandshake })
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -1,21 +1,22 @@
 //! One run: a scenario under one schedule, in a runtime of its own on a paused clock.
 
 use std::cell::RefCell;
-use std::panic;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use tokio::runtime;
 use tokio::time::Instant;
 
-use crate::clients::{self, CallRecord, Channel, Plan};
+use crate::clients::{self, CallRecord, Channel, Inside, Plan};
 use crate::net::{Incoming, Network, listen_observed};
+use crate::tls;
 
 use super::schedule::Schedule;
 use super::transcript::{Recorder, Transcript, What};
 
-/// After so many events a run is called endless: two sides answering each other without time passing.
-const MOST_EVENTS: usize = 200_000;
+/// After so many events a run is usually called endless: two sides answering each other without time passing.
+pub(super) const MOST_EVENTS: usize = 200_000;
 
 /// How a run's server is started: with its connections, its schedule and a place for its remarks.
 pub(crate) type Start = Arc<dyn Fn(Incoming, Schedule, Instant, Recorder) + Send + Sync>;
@@ -26,6 +27,8 @@ pub(crate) struct Setting {
     pub(crate) clients: Vec<Arc<Plan>>,
     pub(crate) network: Network,
     pub(crate) start: Start,
+    /// After so many events the run is called endless.
+    pub(crate) most_events: usize,
 }
 
 /// What came of one run.
@@ -43,12 +46,18 @@ pub(crate) struct Passage {
 /// Runs a setting under one schedule.
 pub(crate) fn run(setting: &Setting, schedule: Schedule) -> Passage {
     let watch = PanicWatch::begin();
+    tls::begin_run();
     let runtime = runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime without I/O needs nothing that could be missing");
-    let passage = runtime.block_on(pass(setting, schedule));
+    let passage = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(pass(setting, schedule))));
     // Tasks that are still there are dropped here, while the watch is on.
     drop(runtime);
-    Passage { panicked: watch.end(), ..passage }
+    let panicked = watch.end();
+    match passage {
+        Ok(passage) => Passage { panicked, ..passage },
+        // Not a task but the bed itself. The watch has kept the message from the hook that would have printed it.
+        Err(_) => panic!("{}", panicked.unwrap_or_default()),
+    }
 }
 
 async fn pass(setting: &Setting, schedule: Schedule) -> Passage {
@@ -64,11 +73,12 @@ async fn pass(setting: &Setting, schedule: Schedule) -> Passage {
     let mut channels: Vec<Channel> =
         setting.clients.iter().map(|plan| Channel::new(Arc::clone(plan), schedule.paces())).collect();
     let drives = channels.iter_mut().enumerate().map(|(client, channel)| {
+        let sealed = channel.hello().is_some();
         let dialer = &dialer;
         let recorder = &recorder;
         let dial = move || {
             let stream = dialer.dial()?;
-            recorder.record(Instant::now() - start, stream.number(), What::Dialled { client });
+            recorder.record(Instant::now() - start, stream.number(), What::Dialled { client, sealed });
             Ok(stream)
         };
         let ended = move |channel: &Channel, call: usize, at: Duration| {
@@ -77,10 +87,17 @@ async fn pass(setting: &Setting, schedule: Schedule) -> Passage {
             let error = failure.as_ref().map(|failure| failure.text.clone());
             recorder.record(at, number, What::CallEnded { client, error });
         };
-        clients::run(channel, start, dial, ended, || recorder.len() > MOST_EVENTS)
+        let inside = move |connection: u32, at: Duration, inside: Inside| {
+            let what = match inside {
+                Inside::Secured { protocol } => What::Secured { protocol },
+                Inside::Data { from, bytes } => What::Inside { from, bytes },
+            };
+            recorder.record(at, connection, what);
+        };
+        clients::run(channel, start, dial, ended, inside, || recorder.len() > setting.most_events)
     });
     all(drives).await;
-    let endless = recorder.len() > MOST_EVENTS;
+    let endless = recorder.len() > setting.most_events;
     let calls = channels.into_iter().map(Channel::into_records).collect();
     Passage { transcript: Arc::new(recorder.take()), calls, panicked: None, endless }
 }

@@ -14,11 +14,12 @@ use crate::capture::{RecordedClient, Unusable};
 use crate::clients::{ClientSpec, KnownClient, Plan, UnknownClient, Work};
 use crate::net::{Incoming, Network};
 use crate::script::{self, Behaviour, FieldList, Script};
-use crate::servers::{self, ServerName};
+use crate::servers::{self, Security, ServerName};
 
 use super::replay::{Recording, Replayed, replay_one};
-use super::run::{Setting, Start};
+use super::run::{MOST_EVENTS, Setting, Start};
 use super::schedule::Schedule;
+use super::tls_replay::TlsReplay;
 use super::transcript::Recorder;
 use super::{Run, outcome_of};
 
@@ -59,6 +60,8 @@ pub struct Scenario {
     network: Network,
     authority: String,
     work: Work,
+    /// Whether clients of the catalogue speak TLS.
+    over_tls: bool,
     seed: Option<u64>,
 }
 
@@ -80,7 +83,7 @@ enum Who {
 enum Alone {
     Known(Box<KnownClient>),
     /// A conversation of a capture, by its number; it may go on as a client of the catalogue.
-    Recorded(usize, Box<Result<RecordedClient, Unusable>>),
+    Recorded(usize, Box<Result<RecordedClient, Unusable>>, TlsReplay),
 }
 
 impl Scenario {
@@ -92,6 +95,7 @@ impl Scenario {
             network: Network::default(),
             authority: "127.0.0.1:50051".to_owned(),
             work: Work::default(),
+            over_tls: false,
             seed: None,
         }
     }
@@ -138,14 +142,19 @@ impl Scenario {
     /// If the file can't be read or is no capture; the message says where it breaks off. [`replay`](super::replay())
     /// does not panic.
     #[track_caller]
-    pub fn replay(mut self, path: impl AsRef<Path>) -> Self {
-        let recording = match Recording::open(path) {
-            Ok(recording) => recording,
+    pub fn replay(self, path: impl AsRef<Path>) -> Self {
+        match Recording::open(path) {
+            Ok(recording) => self.recording(recording),
             Err(error) => panic!("{error}"),
-        };
+        }
+    }
+
+    /// As [`Self::replay`], of a capture that was read before: with a key log, say.
+    pub fn recording(mut self, recording: Recording) -> Self {
+        let tls = recording.tls;
         for (flow, client) in recording.into_clients() {
             if !matches!(client, Err(Unusable::NoClientBytes)) {
-                self.each.push(Alone::Recorded(flow, Box::new(client)));
+                self.each.push(Alone::Recorded(flow, Box::new(client), tls));
             }
         }
         self
@@ -195,6 +204,13 @@ impl Scenario {
         self
     }
 
+    /// The server terminates TLS, so clients of the catalogue speak it, as their libraries do by default, to the name
+    /// `muxbed.test`, and trust any certificate. Servers that are known by name and begin with `tls-` need not be told.
+    pub fn tls(mut self) -> Self {
+        self.over_tls = true;
+        self
+    }
+
     /// One of the servers that are known by name.
     pub fn named_server(mut self, name: ServerName) -> Self {
         let start = move |incoming: Incoming, schedule: Schedule, start: Instant, recorder: Recorder| {
@@ -202,6 +218,7 @@ impl Scenario {
             tokio::spawn(servers::serve(name, incoming, tempo, start, Arc::new(recorder)));
         };
         self.server = Some((name.to_string(), Arc::new(start)));
+        self.over_tls = name.security != Security::Cleartext;
         self
     }
 
@@ -250,8 +267,14 @@ impl Scenario {
     /// As [`Self::run`] does.
     #[track_caller]
     pub fn run_once(&self) -> Run {
-        let runs = self.run_under(|_| vec![Schedule::default()]);
+        let runs = self.run_all_once(MOST_EVENTS);
         runs.into_iter().next().expect("a scenario needs a client; name one with `.client(..)`")
+    }
+
+    /// The same for all that connect at the same time; the run counts as one without end after so many events.
+    #[track_caller]
+    pub(crate) fn run_all_once(&self, most_events: usize) -> Vec<Run> {
+        self.run_under(|_| vec![Schedule::default()], most_events)
     }
 
     /// Runs the scenario, and gives what came of it for each client in their order.
@@ -267,49 +290,71 @@ impl Scenario {
         let alone = Self { each: Vec::new(), ..self.clone() };
         let runs = self.each.iter().flat_map(|one| match one {
             Alone::Known(client) => alone.clone().known_client(client.as_ref().clone()).run_together(),
-            Alone::Recorded(flow, client) => vec![alone.run_recorded(*flow, client)],
+            Alone::Recorded(flow, client, tls) => vec![alone.run_recorded(*flow, client, *tls)],
         });
         runs.collect()
     }
 
     /// What its one client sends on its first connection, when nobody takes any time.
     pub(super) fn first_flight(&self) -> Vec<Bytes> {
-        let runs = self.run_under(|_| vec![Schedule::default()]).into_iter();
+        let runs = self.run_all_once(MOST_EVENTS).into_iter();
         runs.flat_map(|run| run.ending.flight).collect()
     }
 
     fn run_together(&self) -> Vec<Run> {
-        self.run_under(|builds| Schedule::family(builds, self.seed))
+        self.run_under(|builds| Schedule::family(builds, self.seed), MOST_EVENTS)
     }
 
     /// Runs those that connect at the same time under the schedules that there are for a client of so many builds.
     #[track_caller]
-    fn run_under(&self, schedules: impl FnOnce(usize) -> Vec<Schedule>) -> Vec<Run> {
+    fn run_under(&self, schedules: impl FnOnce(usize) -> Vec<Schedule>, most_events: usize) -> Vec<Run> {
         let (server, start) =
             self.server.as_ref().expect("a scenario needs a server; name one with `.server(..)`");
-        let plans: Vec<Arc<Plan>> = self.clients.iter().map(|party| self.plan(party)).collect();
-        let builds = plans.iter().map(|plan| plan.builds()).max().unwrap_or(1);
-        let setting = Setting { clients: plans, network: self.network.clone(), start: Arc::clone(start) };
-        let names: Vec<&str> = self.clients.iter().map(|party| party.name.as_str()).collect();
-        outcome_of(&setting, &names, server, &schedules(builds))
+        let plans: Vec<Option<Plan>> = self.clients.iter().map(|party| self.plan(party)).collect();
+        let able: Vec<bool> = plans.iter().map(Option::is_some).collect();
+        let names = self.clients.iter().zip(&able).filter(|(_, able)| **able);
+        let names: Vec<&str> = names.map(|(party, _)| party.name.as_str()).collect();
+        let clients: Vec<Arc<Plan>> = plans.into_iter().flatten().map(Arc::new).collect();
+        let builds = clients.iter().map(|plan| plan.builds()).max().unwrap_or(1);
+        let (network, start) = (self.network.clone(), Arc::clone(start));
+        let setting = Setting { clients, network, start, most_events };
+        let mut runs = outcome_of(&setting, &names, server, &schedules(builds)).into_iter();
+        let unable = |party: &Party| {
+            let reason = format!("what {} says over TLS is not known", party.name);
+            Run::unsupported(party.name.clone(), server.clone(), reason)
+        };
+        let all = self.clients.iter().zip(&able);
+        all.filter_map(|(party, able)| if *able { runs.next() } else { Some(unable(party)) }).collect()
     }
 
-    fn run_recorded(&self, flow: usize, client: &Result<RecordedClient, Unusable>) -> Run {
-        let Replayed { run, skipped, .. } = replay_one(flow, client.as_ref().map_err(|why| *why), self, None);
+    fn run_recorded(&self, flow: usize, client: &Result<RecordedClient, Unusable>, tls: TlsReplay) -> Run {
+        let client = client.as_ref().map_err(|why| *why);
+        let Replayed { run, skipped, .. } = replay_one(flow, client, tls, self, None);
         run.unwrap_or_else(|| {
-            let server = self.server.as_ref().map(|(name, _)| name.clone());
             let reason = skipped.map(|unusable| unusable.to_string());
-            Run::unsupported(flow_name(flow), server.unwrap_or_default(), reason.unwrap_or_default())
+            Run::unsupported(flow_name(flow), self.server_name(), reason.unwrap_or_default())
         })
     }
 
-    fn plan(&self, party: &Party) -> Arc<Plan> {
+    /// What reports call the server; nothing if none was named.
+    pub(super) fn server_name(&self) -> String {
+        self.server.as_ref().map(|(name, _)| name.clone()).unwrap_or_default()
+    }
+
+    /// What a client does, unless it has to speak TLS and nobody knows how it does.
+    fn plan(&self, party: &Party) -> Option<Plan> {
         match &party.who {
-            Who::Known(client) => client.plan(&self.authority, self.work),
+            Who::Known(client) if self.over_tls => client.plan_over_tls(&self.authority, self.work),
+            Who::Known(client) => Some(client.plan(&self.authority, self.work)),
             Who::Ladder(behaviour, lists) => {
+                let hello = behaviour.tls.clone();
                 let behaviour = Cow::Owned(behaviour.as_ref().clone());
                 let lists = Cow::Owned(lists.clone());
-                Arc::new(Plan::new(behaviour, lists, "", &self.authority, self.work))
+                let plan = Plan::new(behaviour, lists, "", &self.authority, self.work);
+                Some(match hello {
+                    Some(hello) => plan.over_tls(hello),
+                    None => plan,
+                })
             }
         }
     }

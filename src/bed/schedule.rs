@@ -68,10 +68,15 @@ impl Schedule {
         let slow = LEGS[2];
         let mixed = [
             Self { first: answered, later: slow, ..Self::default() },
+            Self { first: slow, later: answered, ..Self::default() },
             Self { first: answered, later: answered, leaves_at_once: true, ..Self::default() },
+            Self { first: slow, later: answered, leaves_at_once: true, ..Self::default() },
             Self { first: LEGS[3], notices_blinks: true, ..Self::default() },
         ];
-        let builds = (1..builds).map(|build| Self { build, ..Self::default() });
+        // Builds differ where a call fails, if it does not fail at once then because its answer comes too late.
+        let builds = (1..builds).flat_map(|build| {
+            [PLAIN, slow].map(|leg| Self { first: leg, later: leg, build, ..Self::default() })
+        });
         alike.into_iter().chain(mixed).chain(seed.map(Self::drawn)).chain(builds).collect()
     }
 

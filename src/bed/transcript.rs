@@ -4,6 +4,7 @@
 //! same events; of the header blocks that a server sends only their frames count, because a real server dates its
 //! answers by the wall clock.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +39,20 @@ pub enum What {
     Dialled {
         /// Its number in the scenario.
         client: usize,
+        /// Whether it speaks TLS, so that segments show only records and what is inside has events of its own.
+        sealed: bool,
+    },
+    /// A TLS handshake is over, and the server has chosen this protocol by ALPN or none.
+    Secured {
+        /// The protocol.
+        protocol: Option<String>,
+    },
+    /// Application data inside TLS: when the client writes it, or has read it.
+    Inside {
+        /// By whom it was sent.
+        from: Side,
+        /// Its bytes.
+        bytes: Bytes,
     },
     /// A segment was sent.
     Segment {
@@ -88,14 +103,33 @@ impl Transcript {
     /// A 64-bit hash of everything that happened: two runs with the same hash went the same way.
     pub fn trace(&self) -> u64 {
         let mut hash = Fnv::default();
-        let mut from_server = std::collections::BTreeMap::new();
+        let mut from_server = BTreeMap::new();
+        let mut sealed_connections = BTreeSet::new();
+        let mut secured_connections = BTreeSet::new();
         for Event { at, connection, what } in &self.events {
             hash.number(at.as_nanos() as u64);
             hash.number(u64::from(*connection));
             match what {
-                What::Dialled { client } => hash.tagged(1, &client.to_be_bytes()),
-                What::Segment { from: Side::Client, bytes } => hash.tagged(2, bytes),
-                What::Segment { from: Side::Server, bytes } => {
+                What::Dialled { client, sealed } => {
+                    hash.tagged(1, &client.to_be_bytes());
+                    if *sealed {
+                        hash.tagged(9, &[]);
+                        sealed_connections.insert(*connection);
+                    }
+                }
+                What::Secured { protocol } => {
+                    hash.tagged(10, protocol.as_deref().unwrap_or("\0").as_bytes());
+                    secured_connections.insert(*connection);
+                }
+                // What is inside comes in clear; of a handshake there is nothing else.
+                What::Segment { .. } if secured_connections.contains(connection) => hash.tagged(11, &[]),
+                What::Segment { bytes, .. } if sealed_connections.contains(connection) => {
+                    hash.tagged(11, bytes);
+                }
+                What::Inside { from: Side::Client, bytes } | What::Segment { from: Side::Client, bytes } => {
+                    hash.tagged(2, bytes);
+                }
+                What::Inside { from: Side::Server, bytes } | What::Segment { from: Side::Server, bytes } => {
                     let frames = from_server.entry(*connection).or_insert_with(|| FrameReader::new(u32::MAX));
                     hash.server_segment(frames, bytes);
                 }
@@ -118,20 +152,30 @@ impl Transcript {
         hash.0
     }
 
-    /// The segments that the client sent on a connection.
-    pub(crate) fn sent_by_client(&self, connection: u32) -> impl Iterator<Item = (Duration, &Bytes)> {
-        self.events.iter().filter_map(move |event| match &event.what {
-            What::Segment { from: Side::Client, bytes } if event.connection == connection => {
-                Some((event.at, bytes))
+    /// What the client wrote on a connection, cut as it was: segments, or inside TLS one piece for each record.
+    pub(crate) fn sent_by_client(&self, connection: u32) -> impl Iterator<Item = &Bytes> {
+        self.plain(connection).filter_map(|what| match what {
+            What::Segment { from: Side::Client, bytes } | What::Inside { from: Side::Client, bytes } => {
+                Some(bytes)
             }
             _ => None,
+        })
+    }
+
+    /// The events of a connection without those that only carry the others: segments of a connection that is sealed.
+    pub(crate) fn plain(&self, connection: u32) -> impl Iterator<Item = &What> {
+        let mut sealed = false;
+        let here = self.events.iter().filter(move |event| event.connection == connection);
+        here.map(|event| &event.what).filter(move |what| {
+            sealed |= matches!(what, What::Dialled { sealed: true, .. });
+            !(sealed && matches!(what, What::Segment { .. }))
         })
     }
 
     /// The connections of a client, in the order of dialling.
     pub(crate) fn connections_of(&self, client: usize) -> impl Iterator<Item = u32> {
         self.events.iter().filter_map(move |event| match event.what {
-            What::Dialled { client: dialled_by } if dialled_by == client => Some(event.connection),
+            What::Dialled { client: dialled_by, .. } if dialled_by == client => Some(event.connection),
             _ => None,
         })
     }

@@ -1,5 +1,6 @@
 //! From what happened to what is said of it: the ending of a run for one of its clients.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,15 +53,17 @@ impl Ending {
 
     /// The segments that it sent on its first connection before the server said anything.
     pub fn first_flight(&self) -> impl Iterator<Item = &Bytes> {
-        let first = self.numbers.first().copied();
-        let here = self.transcript.events().iter().filter(move |event| Some(event.connection) == first);
+        let first = self.numbers.first().into_iter();
         let speaks = |what: &What| match what {
-            What::Segment { from, .. } | What::End { from } | What::Reset { from } => *from == Side::Server,
-            What::Dialled { .. } | What::Noted { .. } | What::Routed { .. } | What::CallEnded { .. } => false,
+            What::Segment { from, .. }
+            | What::Inside { from, .. }
+            | What::End { from }
+            | What::Reset { from } => *from == Side::Server,
+            _ => false,
         };
-        let before = here.map(|event| &event.what).take_while(move |what| !speaks(what));
-        before.filter_map(|what| match what {
-            What::Segment { bytes, .. } => Some(bytes),
+        let here = first.flat_map(|&first| self.transcript.plain(first));
+        here.take_while(move |what| !speaks(what)).filter_map(|what| match what {
+            What::Segment { bytes, .. } | What::Inside { bytes, .. } => Some(bytes),
             _ => None,
         })
     }
@@ -108,8 +111,7 @@ impl Ending {
     /// The ending of a run for client number `client`.
     pub(crate) fn of(passage: &Passage, client: usize) -> Self {
         let numbers: Vec<u32> = passage.transcript.connections_of(client).collect();
-        let connections: Vec<Summary> =
-            numbers.iter().map(|&number| summarise(&passage.transcript, number)).collect();
+        let connections = summarise(&passage.transcript, &numbers);
         let records = &passage.calls[client];
         let calls = records
             .iter()
@@ -128,9 +130,8 @@ impl Ending {
             let last = records.last().and_then(|record| record.connection).unwrap_or_default();
             Outcome::Served { route: route(passage, &numbers, &connections, last) }
         };
-        let flight = numbers
-            .first()
-            .map(|&first| passage.transcript.sent_by_client(first).map(|(_, bytes)| bytes.clone()).collect());
+        let flight =
+            numbers.first().map(|&first| passage.transcript.sent_by_client(first).cloned().collect());
         let (flight, transcript) = (flight.unwrap_or_default(), Arc::clone(&passage.transcript));
         Self { outcome, calls, connections, flight, transcript, numbers }
     }
@@ -151,15 +152,25 @@ fn route(passage: &Passage, numbers: &[u32], connections: &[Summary], connection
     named.unwrap_or(spoken).to_owned()
 }
 
-fn summarise(transcript: &Transcript, connection: u32) -> Summary {
-    let mut reader = Reader::new();
-    for event in transcript.events().iter().filter(|event| event.connection == connection) {
+/// What each connection comes to, in the order of `numbers`; read in one go, since there can be very many. As in
+/// [`Transcript::plain`], what carries a sealed connection does not count, but what is inside.
+fn summarise(transcript: &Transcript, numbers: &[u32]) -> Vec<Summary> {
+    let mut readers: BTreeMap<u32, Reader> = numbers.iter().map(|&number| (number, Reader::new())).collect();
+    let mut sealed = BTreeSet::new();
+    for event in transcript.events() {
+        let Some(reader) = readers.get_mut(&event.connection) else { continue };
         match &event.what {
-            What::Segment { from, bytes } => reader.segment(*from, bytes),
+            What::Segment { .. } if sealed.contains(&event.connection) => {}
+            What::Segment { from, bytes } | What::Inside { from, bytes } => reader.segment(*from, bytes),
             What::End { from } => reader.end(*from),
             What::Reset { from } => reader.reset(*from),
-            What::Dialled { .. } | What::Noted { .. } | What::Routed { .. } | What::CallEnded { .. } => {}
+            What::Dialled { sealed: true, .. } => drop(sealed.insert(event.connection)),
+            What::Dialled { .. }
+            | What::Secured { .. }
+            | What::Noted { .. }
+            | What::Routed { .. }
+            | What::CallEnded { .. } => {}
         }
     }
-    reader.summary().clone()
+    numbers.iter().map(|number| readers[number].summary().clone()).collect()
 }

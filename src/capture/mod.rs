@@ -1,13 +1,16 @@
 //! Packet captures: the bytes of a pcap or pcapng file into TCP conversations, and back.
 //!
 //! A capture is how a real client is met: what it sent, cut as it cut it, and what it had received by then. [`read`]
-//! gives each conversation as one ordered list of events; turning that into a script, and decrypting it, come after.
+//! gives each conversation as one ordered list of events; decrypting it ([`TlsConversation`]) and turning it into a script
+//! ([`RecordedClient`]) come after.
 //!
 //! | module | does |
 //! |---|---|
 //! | `file`, `pcapng` | bytes into [`Packets`] |
 //! | `link`, `network`, `fragment`, `segment` | packets into [`Segment`]s |
 //! | `tcp`, `conversation`, `stream`, `disorder`, `pieces`, `client` | segments into [`Flow`]s |
+//! | `tls` | flows and key logs into [`TlsConversation`]s |
+//! | `script` | either into [`RecordedClient`]s |
 //! | [`writer`] | the way back: conversations into capture files, with every disorder a network can cause |
 //!
 //! Sans-IO: the caller reads the file whole and lends its bytes. Flows borrow from them, so nothing is copied but
@@ -34,6 +37,7 @@ mod script;
 mod segment;
 mod stream;
 mod tcp;
+mod tls;
 pub mod writer;
 
 pub use clock::{Clock, Resolution};
@@ -43,8 +47,11 @@ pub use flow::{ClientKnownBy, Direction, Flow, FlowEvent, Notes, What};
 pub use link::LinkType;
 pub use passed_over::{PassedKind, PassedOver};
 pub use pcapng::{Secrets, SecretsKind};
-pub use script::{RecordedClient, Unusable};
+pub use script::{RecordedClient, RecordedTls, Unusable};
 pub use segment::Segment;
+pub use tls::{
+    BadKeyLog, KeyLog, Negotiated, SecretName, StopReason, TlsConversation, TlsEvent, TlsStop, TlsWhat,
+};
 
 use segment::Segments;
 use tcp::{Conversations, Limits};

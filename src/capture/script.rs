@@ -8,6 +8,9 @@
 //! What looks like a cause need not be one: a client that does not wait may have had the server's SETTINGS by chance when
 //! it sent its request. [`RecordedClient::does_not_wait`] says so of a client that is known.
 //!
+//! Of a client that spoke TLS it is what it said inside of it, cut where its records end, and beside that what its hello
+//! offered: enough to say the same in the clear, or inside a TLS session of its own.
+//!
 //! Left out is what only that server caused: acknowledgements of SETTINGS and of PING, which the script's client gives by
 //! itself, and the RST_STREAM and GOAWAY with which the client gave up or left. Times are not kept.
 
@@ -20,8 +23,10 @@ use crate::net::Side;
 use crate::script::{Awaited, Behaviour, Item, Step, StreamReference};
 use crate::wire::filter::{Fate, Filter, Judge};
 use crate::wire::frame::flags;
+use crate::wire::tls::{Alert, ClientHello};
 use crate::wire::{FrameKind, PREFACE, RawFrame, StreamId};
 
+use super::tls::{KeyLog, Negotiated, SecretName, StopReason, TlsConversation, TlsStop, TlsWhat};
 use super::{Direction, Flow, What};
 
 /// A recorded client.
@@ -33,13 +38,41 @@ pub struct RecordedClient {
     pub segments: Vec<Bytes>,
     /// What its connection amounted to.
     pub summary: Summary,
+    /// What stood around it, if it spoke TLS: then `behaviour`, `segments` and `summary` are of what was inside, a record
+    /// for a segment, and may be empty.
+    pub tls: Option<RecordedTls>,
+}
+
+/// The TLS session of a recorded client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedTls {
+    /// What the client offered.
+    pub hello: ClientHello,
+    /// What the server chose, if it came to that.
+    pub negotiated: Option<Negotiated>,
+    /// Whether both finished the handshake.
+    pub established: bool,
+    /// The alerts of both, in order.
+    pub alerts: Vec<(Direction, Alert)>,
 }
 
 /// Why a flow can't be replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
-    /// It is TLS.
-    NeedsKeys,
+    /// It is TLS, and no key log has a secret that it takes.
+    NeedsKeys {
+        /// The secret.
+        secret: SecretName,
+        /// The packet with the first record that it protects.
+        packet: u64,
+    },
+    /// It is TLS that can't be read, though not for want of keys.
+    Tls(TlsStop),
+    /// It is TLS in which the client sent no application data.
+    NoApplicationData {
+        /// The alert that says why, if there is one.
+        alert: Option<(Direction, Alert)>,
+    },
     /// The client sent nothing.
     NoClientBytes,
     /// The beginning of what the client sent was not captured.
@@ -61,7 +94,18 @@ pub enum Unusable {
 impl fmt::Display for Unusable {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NeedsKeys => formatter.write_str("needs keys: it is TLS"),
+            Self::NeedsKeys { secret, packet } => {
+                write!(formatter, "needs keys: it is TLS, and no key log has its {secret} (packet {packet})")
+            }
+            Self::Tls(stop) => write!(formatter, "it is TLS, and {stop}"),
+            Self::NoApplicationData { alert } => {
+                formatter.write_str("the client sent nothing inside of TLS")?;
+                match alert {
+                    None => Ok(()),
+                    Some((Direction::ToServer, alert)) => write!(formatter, " but its {alert}"),
+                    Some((Direction::ToClient, alert)) => write!(formatter, ": the server's {alert}"),
+                }
+            }
             Self::NoClientBytes => formatter.write_str("the client sent no bytes"),
             Self::MissingStart { packet } => {
                 write!(formatter, "its beginning was not captured (packet {packet})")
@@ -78,30 +122,98 @@ impl fmt::Display for Unusable {
 
 impl std::error::Error for Unusable {}
 
+impl Unusable {
+    /// Whether keys would help, or others than there are.
+    pub fn wants_keys(self) -> bool {
+        match self {
+            Self::NeedsKeys { .. } => true,
+            Self::Tls(stop) => matches!(stop.reason, StopReason::DoesNotOpen(_)),
+            _ => false,
+        }
+    }
+}
+
+impl RecordedTls {
+    /// The alert that ended the session before its time, if one did.
+    pub fn refusal(&self) -> Option<(Direction, Alert)> {
+        self.alerts.iter().copied().find(|(_, alert)| alert.is_fatal())
+    }
+}
+
 impl RecordedClient {
-    /// Reads a flow.
+    /// Reads a flow that is in the clear, or TLS with keys in `log`.
     ///
     /// # Errors
     ///
-    /// If the client's bytes are encrypted, or not all there.
-    pub fn of(flow: &Flow<'_>) -> Result<Self, Unusable> {
+    /// If the client's bytes are not all there, or can't be decrypted.
+    pub fn of(flow: &Flow<'_>, log: &KeyLog) -> Result<Self, Unusable> {
         check(flow)?;
-        let segments: Vec<Bytes> =
-            flow.data(Direction::ToServer).map(|(_, bytes)| Bytes::copy_from_slice(bytes)).collect();
+        if TlsConversation::begins(flow) {
+            return Self::of_tls(&TlsConversation::read(flow, log));
+        }
+        let said = flow.events.iter().filter_map(|event| {
+            let said = match &event.what {
+                What::Data { bytes, .. } => Said::Bytes(Bytes::copy_from_slice(bytes)),
+                What::End => Said::End,
+                What::Reset => Said::Reset,
+                What::Opened | What::MissingStart | What::Gap { .. } | What::Truncated { .. } => return None,
+            };
+            Some((event.direction, said))
+        });
+        Ok(Self::from_said(&said.collect::<Vec<_>>(), None))
+    }
+
+    /// Reads what was said inside of TLS.
+    fn of_tls(conversation: &TlsConversation) -> Result<Self, Unusable> {
+        for stop in &conversation.stops {
+            let packet = stop.packet;
+            match stop.reason {
+                StopReason::NoSecret(secret) => return Err(Unusable::NeedsKeys { secret, packet }),
+                // What a server says that is not all there, or no TLS, leaves its client what it was.
+                StopReason::NotTls(_) if stop.direction == Direction::ToClient => {}
+                reason if reason.is_for_want_of_bytes() => {}
+                _ => return Err(Unusable::Tls(*stop)),
+            }
+        }
+        let Some(hello) = conversation.hello.clone() else { return Err(Unusable::NoClientBytes) };
+        let tls = RecordedTls {
+            hello,
+            negotiated: conversation.negotiated.clone(),
+            established: conversation.is_established(),
+            alerts: conversation.alerts().collect(),
+        };
+        let said = conversation.events.iter().filter_map(|event| {
+            let said = match &event.what {
+                TlsWhat::Data(bytes) => Said::Bytes(bytes.clone()),
+                TlsWhat::Alert(alert) if alert.ends_the_senders_part() => Said::End,
+                TlsWhat::End => Said::End,
+                TlsWhat::Reset => Said::Reset,
+                TlsWhat::Alert(_) | TlsWhat::Handshake(_) => return None,
+            };
+            Some((event.direction, said))
+        });
+        Ok(Self::from_said(&said.collect::<Vec<_>>(), Some(tls)))
+    }
+
+    fn from_said(said: &[(Direction, Said)], tls: Option<RecordedTls>) -> Self {
+        let segments: Vec<Bytes> = said
+            .iter()
+            .filter_map(|said| match said {
+                (Direction::ToServer, Said::Bytes(bytes)) => Some(bytes.clone()),
+                _ => None,
+            })
+            .collect();
         let mut walk = Walk::new(segments.first().is_some_and(|first| first.starts_with(b"PRI")));
-        for event in &flow.events {
-            match (&event.what, event.direction) {
-                (What::Data { bytes, .. }, Direction::ToServer) => walk.client_segment(bytes),
-                (What::Data { bytes, .. }, Direction::ToClient) => {
-                    walk.reader.segment(Side::Server, &Bytes::copy_from_slice(bytes));
-                }
-                (What::End, direction) => walk.reader.end(side(direction)),
-                (What::Reset, direction) => walk.reader.reset(side(direction)),
-                _ => {}
+        for (direction, said) in said {
+            match (said, direction) {
+                (Said::Bytes(bytes), Direction::ToServer) => walk.client_segment(bytes),
+                (Said::Bytes(bytes), Direction::ToClient) => walk.reader.segment(Side::Server, bytes),
+                (Said::End, _) => walk.reader.end(side(*direction)),
+                (Said::Reset, _) => walk.reader.reset(side(*direction)),
             }
         }
         let summary = walk.reader.summary().clone();
-        Ok(Self { behaviour: walk.finish(), segments, summary })
+        Self { behaviour: walk.finish(), segments, summary, tls }
     }
 
     /// The same client, known not to wait for the server's SETTINGS.
@@ -118,6 +230,13 @@ impl RecordedClient {
         self.summary.complete_requests == 0
             && self.segments.iter().flatten().zip(&PREFACE).all(|(byte, other)| byte == other)
     }
+}
+
+/// What an end said, in the clear or inside of TLS, as far as a script is made of it.
+enum Said {
+    Bytes(Bytes),
+    End,
+    Reset,
 }
 
 fn side(direction: Direction) -> Side {
@@ -138,11 +257,10 @@ fn check(flow: &Flow<'_>) -> Result<(), Unusable> {
             _ => {}
         }
     }
-    match flow.data(Direction::ToServer).next() {
-        None => Err(Unusable::NoClientBytes),
-        Some((_, [0x16, 0x03, ..])) => Err(Unusable::NeedsKeys),
-        Some(_) => Ok(()),
+    if flow.data(Direction::ToServer).next().is_none() {
+        return Err(Unusable::NoClientBytes);
     }
+    Ok(())
 }
 
 /// The conversation as far as it has been read, and the ladder so far.

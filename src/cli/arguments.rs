@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bed::TlsReplay;
+
 /// Tells whether a client will still shake hands with a server.
 ///
 /// Without a command it prints the matrix of the landmark versions against the servers.
@@ -72,6 +74,12 @@ pub(super) struct ReplayOptions {
     /// The server to drive.
     #[arg(long, value_name = "NAME", default_value = "mux")]
     pub(super) server: String,
+    /// The keys of TLS conversations, as `SSLKEYLOGFILE` names such a file, beside those that the captures bring.
+    #[arg(long, value_name = "FILE")]
+    pub(super) keylog: Option<PathBuf>,
+    /// How TLS conversations come back.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub(super) tls: TlsOption,
     /// The client that it is, for conversations that go on past their last captured byte.
     #[arg(long = "as", value_name = "CLIENT")]
     pub(super) run_as: Option<String>,
@@ -124,6 +132,27 @@ pub(super) enum Format {
     Human,
     /// One JSON object a line.
     Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum TlsOption {
+    /// In a new TLS session with the captured SNI and ALPN.
+    #[default]
+    Rewrap,
+    /// In the clear, whatever the server is.
+    Plaintext,
+    /// Only the ClientHello.
+    Hello,
+}
+
+impl From<TlsOption> for TlsReplay {
+    fn from(option: TlsOption) -> Self {
+        match option {
+            TlsOption::Rewrap => Self::Rewrap,
+            TlsOption::Plaintext => Self::Plaintext,
+            TlsOption::Hello => Self::Hello,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

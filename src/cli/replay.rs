@@ -1,22 +1,26 @@
 //! `muxbed replay`: drives a server with the clients of a capture.
 
-use crate::bed::{Recording, Replayed, bed, find_client, replay as replay_recording};
-use crate::capture::Unusable;
+use std::path::Path;
+
+use crate::bed::{Recording, Replayed, bed, find_client, open_key_log, replay as replay_recording};
+use crate::capture::KeyLog;
 use crate::clients::ClientSpec;
 use crate::outcome::Outcome;
 use crate::report::{ladder, replay_line, time};
 use crate::servers::ServerName;
 
-use super::arguments::{Format, ReplayOptions};
+use super::arguments::{Format, ReplayOptions, TlsOption};
 use super::{Failed, Out, Status};
 
 pub(super) fn replay(options: &ReplayOptions, out: &mut Out) -> Result<Status, Failed> {
     let server: ServerName = options.server.parse().map_err(Failed::input)?;
     let run_as = options.run_as.as_deref().map(find_client).transpose().map_err(Failed::input)?;
+    let keys = options.keylog.as_ref().map(open_key_log).transpose().map_err(Failed::input)?;
+    let keys = keys.unwrap_or_else(KeyLog::default);
     let recordings: Result<Vec<_>, _> = options
         .captures
         .iter()
-        .map(|path| Recording::open(path).map(|recording| (path, recording)))
+        .map(|path| Recording::open_with(path, &keys).map(|read| (path, read.tls(options.tls.into()))))
         .collect();
     let mut status = Status::Expected;
     let mut replays = 0;
@@ -33,11 +37,7 @@ pub(super) fn replay(options: &ReplayOptions, out: &mut Out) -> Result<Status, F
                     if options.flow.is_some() {
                         replayed.run.iter().try_for_each(|run| out.line(ladder(run).trim_end()))?;
                     } else if this == Status::Differs {
-                        let (flow, server) = (replayed.flow, &options.server);
-                        let path = path.display();
-                        let again = format!("muxbed replay {path} --flow {flow} --server {server}");
-                        let run_as = options.run_as.iter().map(|client| format!(" --as '{client}'"));
-                        out.line(format_args!("  again: {again}{}", run_as.collect::<String>()))?;
+                        out.line(format_args!("  again: {}", again(path, replayed.flow, options)))?;
                     }
                 }
             }
@@ -54,11 +54,28 @@ pub(super) fn replay(options: &ReplayOptions, out: &mut Out) -> Result<Status, F
     Ok(status)
 }
 
+/// What replays one conversation alone.
+fn again(capture: &Path, flow: usize, options: &ReplayOptions) -> String {
+    let mut again = format!("muxbed replay {} --flow {flow} --server {}", capture.display(), options.server);
+    if let Some(keylog) = &options.keylog {
+        again.push_str(&format!(" --keylog {}", keylog.display()));
+    }
+    match options.tls {
+        TlsOption::Rewrap => {}
+        TlsOption::Plaintext => again.push_str(" --tls plaintext"),
+        TlsOption::Hello => again.push_str(" --tls hello"),
+    }
+    if let Some(client) = &options.run_as {
+        again.push_str(&format!(" --as '{client}'"));
+    }
+    again
+}
+
 fn status_of(replayed: &Replayed) -> Status {
     let was_served = replayed.captured.as_ref().is_some_and(Outcome::is_served);
     let is_served = replayed.run.as_ref().is_some_and(|run| run.ending.outcome.is_served());
     match replayed.skipped {
-        Some(Unusable::NeedsKeys) => Status::Unusable,
+        Some(unusable) if unusable.wants_keys() => Status::Unusable,
         Some(_) => Status::Expected,
         None if was_served && !is_served => Status::Differs,
         None => Status::Expected,

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use crate::wire::frame::FrameError;
 use crate::wire::hpack::Decoder;
 use crate::wire::http1::HeadLimits;
-use crate::wire::{ErrorCode, Frame, FrameKind, FrameReader, RawFrame, StreamId, http1};
+use crate::wire::{ErrorCode, Frame, FrameKind, FrameReader, RawFrame, SettingId, StreamId, http1};
 
 /// The most bytes of a header list that a simulated client takes (RFC 7541, section 4.1 for how they are counted).
 const HEADER_LIST_LIMIT: usize = 1 << 20;
@@ -30,6 +30,9 @@ pub(crate) struct Answers {
     pub(crate) bytes: u64,
     /// SETTINGS received, acknowledgements not counted.
     pub(crate) settings: u32,
+    /// Whether a later SETTINGS stated NO_RFC7540_PRIORITIES otherwise than the first did.
+    pub(crate) priorities_changed: bool,
+    no_priorities: Option<u32>,
     /// SETTINGS acknowledgements received.
     pub(crate) settings_acks: u32,
     /// Answers to PING received.
@@ -129,6 +132,8 @@ impl Answers {
             after_not_settings: None,
             bytes: 0,
             settings: 0,
+            priorities_changed: false,
+            no_priorities: None,
             settings_acks: 0,
             ping_acks: 0,
             goaway: None,
@@ -226,8 +231,12 @@ impl Answers {
             return Some(Answer::Broken);
         };
         match frame {
-            Frame::Settings(_) => {
+            Frame::Settings(settings) => {
                 self.settings += 1;
+                let stated = settings.iter().rfind(|setting| setting.id == SettingId::NoRfc7540Priorities);
+                let stated = stated.map(|setting| setting.value);
+                let known = *self.no_priorities.get_or_insert(stated.unwrap_or(0));
+                self.priorities_changed |= stated.is_some_and(|stated| stated != known);
                 Some(Answer::Settings)
             }
             Frame::SettingsAck => {

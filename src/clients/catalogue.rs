@@ -1,6 +1,5 @@
 //! The clients that are known by name.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -11,8 +10,13 @@ use super::plan::{Plan, Work};
 use super::profile::{Family, Profile};
 use super::{ClientSpec, ClientSpecError, Version};
 
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 17] = [
     ("clients/grpc-go.bed", include_str!("grpc-go.bed")),
+    ("clients/grpcio.bed", include_str!("grpcio.bed")),
+    ("clients/grpc-js.bed", include_str!("grpc-js.bed")),
+    ("clients/grpc-java.bed", include_str!("grpc-java.bed")),
+    ("clients/tonic.bed", include_str!("tonic.bed")),
+    ("clients/connect-go.bed", include_str!("connect-go.bed")),
     ("clients/curl.bed", include_str!("curl.bed")),
     ("clients/nghttp.bed", include_str!("nghttp.bed")),
     ("clients/okhttp.bed", include_str!("okhttp.bed")),
@@ -80,6 +84,17 @@ impl KnownClient {
         }
     }
 
+    /// The first version of a profile, in its mode and environment; none if a profile that says more of it goes before.
+    pub(crate) fn first_of(family: &'static Family, profile: &'static Profile) -> Option<Self> {
+        let spec = ClientSpec {
+            name: family.name.clone(),
+            version: profile.from.clone(),
+            mode: profile.mode.clone(),
+            environment: profile.environment.clone(),
+        };
+        Self::find(&spec).ok()
+    }
+
     /// Finds one client, or of a family with a condition on the version (`grpc-go@>=1.18`, `grpc-go@<1.9`) every profile's
     /// first version that meets it.
     ///
@@ -135,16 +150,32 @@ impl KnownClient {
     }
 
     /// What it does, ready to run against a server that it calls `authority`.
-    pub(crate) fn plan(&self, authority: &str, work: Work) -> Arc<Plan> {
+    pub(crate) fn plan(&self, authority: &str, work: Work) -> Plan {
+        self.plan_over(authority, work, false)
+    }
+
+    fn plan_over(&self, authority: &str, work: Work, tls: bool) -> Plan {
         let version = &self.spec.version;
         let itself = self.family.calls_itself.iter().find(|(known, _)| known == version);
         let version = itself.map_or(version, |(_, itself)| itself).as_str();
-        let behaviour = Cow::Borrowed(&self.profile.behaviour);
-        let lists = Cow::Borrowed(self.family.field_lists.as_slice());
+        let behaviour = self.profile.behaviour_in(&self.spec.environment, tls);
+        let lists = self.family.field_lists_of(&self.spec.version);
         let work = Work { calls: self.family.role.calls_of(work.calls), ..work };
         let mut plan = Plan::new(behaviour, lists, version, authority, work);
         plan.words_matter = self.family.role.speaks_for_itself();
-        Arc::new(plan)
+        plan
+    }
+
+    /// The same over TLS, if the client can speak it.
+    pub(crate) fn plan_over_tls(&self, authority: &str, work: Work) -> Option<Plan> {
+        let hello = self.profile.behaviour.tls.clone()?;
+        let mut plan = self.plan_over(authority, work, true).over_tls(hello.clone());
+        if let Some(title) = &self.profile.without_h2 {
+            let other = self.family.profiles.iter().find(|profile| profile.title == *title)?;
+            let other = Self { profile: other, ..self.clone() };
+            plan.without_h2 = Some(Arc::new(other.plan_over(authority, work, true).over_tls(hello)));
+        }
+        Some(plan)
     }
 }
 

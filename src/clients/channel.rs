@@ -10,10 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::outcome::WaitingFor;
-use crate::script::{Action, AfterFailure, AfterLoss, Phase, Trigger, WaitFrom};
+use crate::script::{Action, AfterFailure, AfterLoss, Hello, Phase, Trigger, WaitFrom};
+use crate::tls::Trouble;
 
 use super::connection::{CallEnd, Cause, Connection, Failure, News, Pace, Request};
 use super::plan::Plan;
+use super::texts::{self, Facts};
 
 /// The least time from one dialling to the next: a server that ends each connection at once would else be dialled
 /// without end at one moment of virtual time.
@@ -26,6 +28,8 @@ pub(crate) struct Channel {
     paces: Paces,
     state: State,
     connections: Vec<Connection>,
+    /// So many of them, from the first, are over. Who dials again and again would else spend its time asking the dead.
+    settled: usize,
     opened: Vec<Duration>,
     call: Option<Call>,
     next: Next,
@@ -103,6 +107,7 @@ impl Channel {
             paces,
             state: State::Idle,
             connections: Vec::new(),
+            settled: 0,
             opened: Vec::new(),
             call: None,
             next: Next::Call { at: Duration::ZERO },
@@ -124,7 +129,12 @@ impl Channel {
 
     /// Whether all is done and closed.
     pub(crate) fn is_over(&self) -> bool {
-        self.state == State::Shutdown && self.connections.iter().all(Connection::is_over)
+        self.state == State::Shutdown && self.connections[self.settled..].iter().all(Connection::is_over)
+    }
+
+    /// How long it stays for what may never come.
+    pub(crate) fn patience(&self) -> Duration {
+        self.plan.work.patience
     }
 
     /// How many connections there are; one more than before means that the caller has to dial it.
@@ -140,6 +150,23 @@ impl Channel {
     /// Bytes on connection `number`.
     pub(crate) fn received(&mut self, number: usize, bytes: &Bytes, now: Duration) {
         self.connections[number].received(bytes, now);
+        self.advance(now);
+    }
+
+    /// What the client says when it speaks TLS, if it does.
+    pub(crate) fn hello(&self) -> Option<&Hello> {
+        self.plan.hello.as_ref()
+    }
+
+    /// The TLS handshake on connection `number` is over, and the server has chosen this protocol or none.
+    pub(crate) fn secured(&mut self, number: usize, protocol: Option<&str>, now: Duration) {
+        self.connections[number].secured(protocol, now);
+        self.advance(now);
+    }
+
+    /// TLS on connection `number` has failed.
+    pub(crate) fn broke(&mut self, number: usize, trouble: Trouble, now: Duration) {
+        self.connections[number].broke(trouble, now);
         self.advance(now);
     }
 
@@ -167,7 +194,7 @@ impl Channel {
         };
         let waiting = self.call.filter(|call| call.on.is_none()).map(|call| call.deadline);
         let patience = self.call.map(|call| call.started + self.plan.work.patience);
-        let connections = self.connections.iter().filter_map(Connection::next_time);
+        let connections = self.connections[self.settled..].iter().filter_map(Connection::next_time);
         [next, retry, waiting, self.dispatch_time(), patience].into_iter().flatten().chain(connections).min()
     }
 
@@ -178,21 +205,23 @@ impl Channel {
             changed |= self.start_or_finish(now);
             changed |= self.move_call(now);
             changed |= self.reconnect(now);
-            for connection in &mut self.connections {
+            for connection in &mut self.connections[self.settled..] {
                 if connection.next_time().is_some_and(|at| at <= now) {
                     connection.tick(now);
                     changed = true;
                 }
             }
             if !changed {
-                return;
+                break;
             }
         }
+        let over = self.connections[self.settled..].iter().take_while(|connection| connection.is_over());
+        self.settled += over.count();
     }
 
     fn take_news(&mut self, now: Duration) -> bool {
         let mut changed = false;
-        for number in 0..self.connections.len() {
+        for number in self.settled..self.connections.len() {
             while let Some(news) = self.connections[number].next_news() {
                 self.hear(number, news, now);
                 changed = true;
@@ -223,9 +252,8 @@ impl Channel {
                 let behaviour = &self.plan.behaviour;
                 let early = behaviour.after_early_loss.filter(|_| !self.connections[number].has_settings());
                 self.state = match early.unwrap_or(behaviour.after_loss) {
-                    AfterLoss::Connect => State::Reconnecting { at: now.max(self.opened[number] + DIALLING) },
                     AfterLoss::Blink if self.paces.notices_blinks => State::TransientFailure { until: now },
-                    AfterLoss::Blink => State::Reconnecting { at: now.max(self.opened[number] + DIALLING) },
+                    AfterLoss::Connect | AfterLoss::Blink => self.redial(number, now),
                     AfterLoss::Wait(wait, from) => self.back_off(number, wait, from, now),
                     AfterLoss::Idle => State::Idle,
                 };
@@ -252,8 +280,7 @@ impl Channel {
         let connection = self.call.take().and_then(|call| call.on);
         let failed = failure.is_some();
         self.records.push(CallRecord { at: now, failure, connection });
-        let made = self.records.len();
-        let more = !failed && self.plan.makes_calls() && made < self.plan.work.calls as usize;
+        let more = !failed && self.plan.makes_calls() && self.records.len() < self.plan.work.calls as usize;
         let leaves_at_once = failed || self.paces.leaves_at_once || !self.plan.makes_calls();
         let gap = self.plan.work.gap;
         self.next = if more {
@@ -280,7 +307,7 @@ impl Channel {
             Next::Finish { at } if at <= now => {
                 self.next = Next::Nothing;
                 self.state = State::Shutdown;
-                for connection in &mut self.connections {
+                for connection in &mut self.connections[self.settled..] {
                     connection.finish(now);
                 }
                 true
@@ -303,8 +330,8 @@ impl Channel {
         }
         match self.state {
             State::Idle => match self.opened.last() {
-                Some(&opened) if opened + DIALLING > now => {
-                    self.state = State::Reconnecting { at: opened + DIALLING }
+                Some(opened) if *opened + DIALLING > now => {
+                    self.state = self.redial(self.opened.len() - 1, now);
                 }
                 _ => self.dial(now),
             },
@@ -313,20 +340,36 @@ impl Channel {
                 self.connections[connection].begin_call(now, call.deadline);
             }
             State::TransientFailure { .. } if self.plan.behaviour.fail_fast.is_some() => {
-                let failure = self.fail_fast_failure();
-                self.end_call(Some(failure), now);
+                self.end_call(Some(self.fail_fast_failure()), now);
             }
             _ if call.deadline <= now => {
-                let text = match self.plan.reaction(Trigger::Deadline, Phase::Connecting, false) {
-                    Some(Action::Fail(texts)) => texts.first().cloned().unwrap_or_default(),
+                let text = match self.plan.reaction(Trigger::Deadline, Phase::Connecting, false, None) {
+                    Some(Action::Fail(texts)) => {
+                        self.of_deadline(&texts[self.paces.first.build % texts.len()])
+                    }
                     _ => "the deadline is over".to_owned(),
                 };
-                let cause = Cause::Waited(self.waiting_for(call));
-                self.end_call(Some(Failure { text, cause }), now);
+                self.end_call(Some(Failure { text, cause: Cause::Waited(self.waiting_for(call)) }), now);
             }
             _ => return false,
         }
         true
+    }
+
+    /// What a call reads whose deadline ends before there is a connection for it.
+    fn of_deadline(&self, text: &str) -> String {
+        let deadline = self.plan.work.deadline;
+        texts::fill_in(
+            text,
+            &Facts {
+                goaway: None,
+                answer: None,
+                first_frame: None,
+                alert: None,
+                deadline,
+                http1_status: None,
+            },
+        )
     }
 
     fn back_off(&self, number: usize, wait: Duration, from: WaitFrom, now: Duration) -> State {
@@ -334,7 +377,11 @@ impl Channel {
             WaitFrom::Start => self.opened[number] + wait,
             WaitFrom::End => now + wait,
         };
-        if until > now { State::TransientFailure { until } } else { State::Reconnecting { at: now } }
+        if until > now { State::TransientFailure { until } } else { self.redial(number, now) }
+    }
+
+    fn redial(&self, number: usize, now: Duration) -> State {
+        State::Reconnecting { at: now.max(self.opened[number] + DIALLING) }
     }
 
     fn fail_fast_failure(&self) -> Failure {

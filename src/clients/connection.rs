@@ -14,12 +14,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::outcome::{Refusal, WaitingFor};
-use crate::script::{Awaited, Trigger};
+use crate::script::{Acknowledging, Awaited, Trigger};
 use crate::wire::hpack::Encoder;
 use crate::wire::{Frame, StreamId};
 
 use super::answers::{Answer, Answers};
-use super::plan::Plan;
+use super::plan::{Plan, encode_frame};
+use crate::tls::Trouble;
 
 /// A connection, from dialling to its end.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct Connection {
     paused: bool,
     /// How many bytes have been written.
     written: u64,
+    /// What is written with the next write.
+    held: Vec<u8>,
     answers: Answers,
     encoder: Encoder,
     next_stream: StreamId,
@@ -42,6 +45,8 @@ pub(crate) struct Connection {
     upgraded: bool,
     /// What has happened and is not noticed before the connection is ready.
     unnoticed: Option<Trigger>,
+    /// The description of the TLS alert that ended it.
+    alert: Option<u8>,
     /// When the call on this connection is over, by its own deadline.
     call_deadline: Option<Duration>,
     requests: VecDeque<Request>,
@@ -108,6 +113,8 @@ pub(crate) enum Cause {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    /// Shaking hands for TLS, before anything else.
+    Securing,
     /// Walking down what comes before `ready`.
     Connecting,
     /// Ready, without a call.
@@ -130,7 +137,7 @@ enum Blocked {
 
 impl Connection {
     pub(crate) fn new(plan: Arc<Plan>, pace: Pace, now: Duration) -> Self {
-        let stage = if plan.makes_calls() { Stage::Connecting } else { Stage::Calling };
+        let stage = if plan.hello.is_some() { Stage::Securing } else { first_stage(&plan) };
         let answers = Answers::new(plan.protocol, plan.behaviour.frame_limit);
         let first = plan.behaviour.first_stream;
         Self {
@@ -142,12 +149,14 @@ impl Connection {
             blocked: Blocked::No,
             paused: false,
             written: 0,
+            held: Vec::new(),
             answers,
             encoder: Encoder::new(),
             next_stream: first,
             stream: first,
             upgraded: false,
             unnoticed: None,
+            alert: None,
             call_deadline: None,
             requests: VecDeque::new(),
             news: VecDeque::new(),
@@ -187,13 +196,14 @@ impl Connection {
                 self.enter(Stage::Finishing);
                 self.advance(now);
             }
-            Stage::Connecting | Stage::Calling | Stage::Finishing => self.close(),
+            Stage::Securing | Stage::Connecting | Stage::Calling | Stage::Finishing => self.close(),
         }
     }
 
     /// What the call waits for, as a report says it.
     pub(crate) fn waiting_for(&self) -> WaitingFor {
         match self.blocked {
+            _ if self.stage == Stage::Securing => WaitingFor::TlsHandshake,
             Blocked::Awaiting { what, .. } => what.waiting_for(),
             Blocked::No | Blocked::Until(_) | Blocked::ForEver => WaitingFor::Bytes,
         }
@@ -209,18 +219,21 @@ impl Connection {
 
     /// When time alone will change something.
     pub(crate) fn next_time(&self) -> Option<Duration> {
+        if self.is_over() {
+            return None;
+        }
         let step = match self.blocked {
             Blocked::Until(at) => Some(at),
             Blocked::Awaiting { since, .. } => self.current_patience().map(|within| since + within),
             Blocked::No | Blocked::ForEver => None,
         };
-        let unnoticed = self.unnoticed.filter(|_| self.stage != Stage::Connecting).map(|_| Duration::ZERO);
+        let unnoticed = self.unnoticed.filter(|_| !self.is_connecting()).map(|_| Duration::ZERO);
         [unnoticed, step, self.settings_deadline(), self.deadline()].into_iter().flatten().min()
     }
 
     /// Lets time pass.
     pub(crate) fn tick(&mut self, now: Duration) {
-        if self.stage != Stage::Connecting
+        if !self.is_connecting()
             && let Some(trigger) = self.unnoticed.take()
         {
             self.gone(trigger, now);
@@ -237,6 +250,38 @@ impl Connection {
             self.patience_ends(what);
         }
         self.advance(now);
+    }
+
+    /// The TLS handshake is over, and the server has chosen this protocol or none.
+    pub(crate) fn secured(&mut self, protocol: Option<&str>, now: Duration) {
+        if self.stage != Stage::Securing {
+            return;
+        }
+        if protocol.is_none() {
+            self.happens(Trigger::NoAlpn, now);
+        }
+        if self.is_over() {
+            return;
+        }
+        if let Some(other) = self.plan.without_h2.clone().filter(|_| protocol != Some("h2")) {
+            self.answers = Answers::new(other.protocol, other.behaviour.frame_limit);
+            self.plan = other;
+        }
+        self.enter(first_stage(&self.plan));
+        self.advance(now);
+    }
+
+    /// TLS has failed, or has been ended by an alert.
+    pub(crate) fn broke(&mut self, trouble: Trouble, now: Duration) {
+        let trigger = match trouble {
+            Trouble::Alert(description) => {
+                self.alert = Some(description);
+                Trigger::Alert
+            }
+            Trouble::NotTls => Trigger::NotTls,
+            Trouble::Protocol => Trigger::Protocol,
+        };
+        self.gone(trigger, now);
     }
 
     /// The server's bytes.
@@ -270,6 +315,10 @@ impl Connection {
         }
     }
 
+    fn is_connecting(&self) -> bool {
+        matches!(self.stage, Stage::Securing | Stage::Connecting)
+    }
+
     fn gone(&mut self, trigger: Trigger, now: Duration) {
         if self.is_over() {
             return;
@@ -288,8 +337,15 @@ impl Connection {
     fn answer(&mut self, answer: Answer, now: Duration) {
         let acknowledges = self.plan.behaviour.acknowledges;
         match answer {
-            Answer::Settings if acknowledges => self.write_frame(&Frame::SettingsAck),
-            Answer::Ping(opaque) if acknowledges => self.write_frame(&Frame::Ping { ack: true, opaque }),
+            Answer::Settings if self.breaks_priorities() => self.happens(Trigger::Protocol, now),
+            Answer::Settings => match acknowledges {
+                Acknowledging::AtOnce => self.write_frame(&Frame::SettingsAck),
+                Acknowledging::Late => encode_frame(&Frame::SettingsAck, &mut self.held),
+                Acknowledging::Never => {}
+            },
+            Answer::Ping(opaque) if acknowledges != Acknowledging::Never => {
+                self.write_frame(&Frame::Ping { ack: true, opaque })
+            }
             Answer::NotSettings(_) => self.happens(Trigger::NotSettings, now),
             Answer::Http1 => self.happens(Trigger::Http1, now),
             Answer::Broken => self.happens(Trigger::Protocol, now),
@@ -311,6 +367,11 @@ impl Connection {
         matches!(self.blocked, Blocked::Awaiting { what: Awaited::Http1, .. })
     }
 
+    /// Whether the newest SETTINGS change what a client may take to be fixed.
+    fn breaks_priorities(&self) -> bool {
+        self.plan.behaviour.fixed_priorities && self.answers.priorities_changed
+    }
+
     /// Whether anything of the current call has been written.
     fn wrote_call(&self) -> bool {
         self.stage == Stage::Calling && self.step > 0
@@ -324,4 +385,9 @@ impl Connection {
     fn deadline(&self) -> Option<Duration> {
         self.call_deadline.filter(|_| self.stage == Stage::Calling)
     }
+}
+
+/// Where a plan begins on a connection that can carry its bytes.
+fn first_stage(plan: &Plan) -> Stage {
+    if plan.makes_calls() { Stage::Connecting } else { Stage::Calling }
 }

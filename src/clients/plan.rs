@@ -3,15 +3,16 @@
 //! A [`Plan`] belongs to one client of one scenario and is shared by its connections and by the runs of all schedules.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes};
 
 use crate::script::{
-    Action, Behaviour, FieldList, HeaderList, Item, Occasion, Phase, Step, StreamReference, Trigger,
+    Action, Behaviour, FieldList, HeaderList, Hello, Item, Occasion, Phase, Step, StreamReference, Trigger,
 };
 use crate::wire::hpack::{Encoder, Policy};
-use crate::wire::{Frame, PREFACE, Priority, StreamId};
+use crate::wire::{ErrorCode, Frame, PREFACE, Priority, StreamId};
 
 use super::answers::Protocol;
 
@@ -25,6 +26,11 @@ pub(crate) struct Plan {
     version: String,
     /// What `SERVER` stands for in header fields.
     authority: String,
+    scheme: &'static str,
+    /// What it says when it speaks TLS, if it does.
+    pub(crate) hello: Option<Hello>,
+    /// What it does instead on a connection for which the server has not chosen `h2`.
+    pub(crate) without_h2: Option<Arc<Self>>,
     pub(crate) protocol: Protocol,
     pub(crate) work: Work,
     /// Whether two failures that differ in their words alone are two results.
@@ -69,10 +75,24 @@ impl Plan {
             lists,
             version: version.to_owned(),
             authority: authority.to_owned(),
+            scheme: "http",
+            hello: None,
+            without_h2: None,
             protocol,
             work,
             words_matter: true,
         }
+    }
+
+    /// The same over TLS.
+    pub(crate) fn over_tls(mut self, hello: Hello) -> Self {
+        if let Some(authority) = &hello.authority {
+            let port = self.authority.rsplit_once(':').map_or("443", |(_, port)| port);
+            self.authority = authority.replace("{port}", port);
+        }
+        self.scheme = "https";
+        self.hello = Some(hello);
+        self
     }
 
     /// How many builds of the client there are that say different things.
@@ -103,16 +123,25 @@ impl Plan {
     }
 
     /// What the client does when `trigger` happens in `phase`: the line that says most about when it counts.
-    pub(crate) fn reaction(&self, trigger: Trigger, phase: Phase, after_goaway: bool) -> Option<&Action> {
+    pub(crate) fn reaction(
+        &self,
+        trigger: Trigger,
+        phase: Phase,
+        after_goaway: bool,
+        code: Option<ErrorCode>,
+    ) -> Option<&Action> {
         let rank = |occasion: &Occasion| {
+            if occasion.code.is_some() && occasion.code != code {
+                return None;
+            }
             let phase_rank = match occasion.phase {
                 Some(stated) if stated == phase => 2,
-                Some(Phase::Connecting) if phase == Phase::Writing => 1,
+                Some(Phase::Connecting) if matches!(phase, Phase::Securing | Phase::Writing) => 1,
                 None => 0,
                 Some(_) => return None,
             };
             let counts = !occasion.after_goaway || after_goaway;
-            counts.then_some((occasion.after_goaway, phase_rank))
+            counts.then_some((occasion.after_goaway, phase_rank, occasion.code.is_some()))
         };
         let of_trigger = self.behaviour.reactions.iter().filter(|(occasion, _)| occasion.trigger == trigger);
         let best = of_trigger.filter_map(|(occasion, action)| rank(occasion).map(|rank| (rank, action)));
@@ -210,21 +239,27 @@ impl Plan {
             HeaderList::Named(name) => {
                 let lines = self.lists.iter().find(|list| list.name == **name).map(|list| &list.lines);
                 for line in lines.into_iter().flatten() {
-                    field(&line.name, &self.filled_in(&line.value, left), line.policy);
+                    let is_scheme = line.name == ":scheme" && line.value == "http";
+                    let value =
+                        if is_scheme { self.scheme.into() } else { self.filled_in(&line.value, left) };
+                    field(&line.name, &value, line.policy);
                 }
                 &[]
             }
             HeaderList::Grpc(path) => &[
                 (":method", "POST"),
-                (":scheme", "http"),
+                (":scheme", self.scheme),
                 (":path", path),
                 (":authority", &self.authority),
                 ("content-type", "application/grpc"),
                 ("te", "trailers"),
             ],
-            HeaderList::Get(path) => {
-                &[(":method", "GET"), (":scheme", "http"), (":path", path), (":authority", &self.authority)]
-            }
+            HeaderList::Get(path) => &[
+                (":method", "GET"),
+                (":scheme", self.scheme),
+                (":path", path),
+                (":authority", &self.authority),
+            ],
         };
         for (name, value) in request {
             field(name, value, Policy::GO);
@@ -253,11 +288,14 @@ impl Plan {
 
     /// The placeholder with which a text begins, if it does with one, and what that stands for.
     fn placeholder(&self, text: &str, left: Duration) -> Option<(&'static str, Cow<'_, str>)> {
-        const KNOWN: [&str; 6] =
-            ["SERVER", "{version}", "{timeout:n}", "{timeout:u}", "{timeout:m}", "{timeout:S}"];
+        const KNOWN: [&str; 7] =
+            ["SERVER", "{host}", "{version}", "{timeout:n}", "{timeout:u}", "{timeout:m}", "{timeout:S}"];
         let placeholder = KNOWN.into_iter().find(|known| text.starts_with(known))?;
         let meaning = match placeholder {
             "SERVER" => self.authority.as_str().into(),
+            "{host}" => {
+                self.authority.rsplit_once(':').map_or(self.authority.as_str(), |(host, _)| host).into()
+            }
             "{version}" => self.version.as_str().into(),
             "{timeout:n}" => format!("{}n", left.as_nanos()).into(),
             "{timeout:u}" => format!("{}u", left.as_micros()).into(),
@@ -284,7 +322,7 @@ pub(crate) fn encode_frame(frame: &Frame, out: &mut Vec<u8>) {
 fn speaks_http2(behaviour: &Behaviour) -> bool {
     let steps = behaviour.connect.iter().chain(behaviour.calls.iter().flat_map(|calls| &calls.steps));
     let first = steps.filter_map(|step| match step {
-        Step::Send(items) => items.first(),
+        Step::Send(items) | Step::Hold(items) => items.first(),
         _ => None,
     });
     match first.into_iter().next() {

@@ -3,10 +3,12 @@
 //! A family's profiles are one file beside this one, in the form of a script (see [`script`](crate::script)) with a head
 //! for each profile. The file is read when the catalogue is first asked for; that it can be read is a test.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::script::{
-    Behaviour, BehaviourParser, Block, Complaint, FieldList, Line, ScriptError, blocks, parse_field_list,
+    Action, Behaviour, BehaviourParser, Block, Complaint, FieldList, Line, Occasion, ScriptError, blocks,
+    parse_field_list, parse_reaction,
 };
 
 use super::{ClientSpec, Version};
@@ -18,10 +20,14 @@ pub struct Family {
     pub name: String,
     /// What it is used for.
     pub role: Role,
+    /// Whether it writes the fields of a request in an order that differs from run to run, but for those with a colon.
+    pub shuffles_fields: bool,
     /// The newest version of which there are recordings; newer ones run as the newest profile and say so.
     pub recorded_up_to: Version,
     /// Versions that call themselves by another.
     pub calls_itself: Vec<(Version, Version)>,
+    /// What placeholders of its own stand for, in the order of versions.
+    pub words: Vec<FamilyWord>,
     /// Versions that stand for the others in a matrix.
     pub landmarks: Vec<Version>,
     /// The mode that is meant when none is named, if the family has modes.
@@ -45,6 +51,18 @@ pub enum Role {
     Proxy,
 }
 
+/// What a placeholder in header lists stands for, from one version on until another line says otherwise: the release of a
+/// library inside the library, a code name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FamilyWord {
+    /// The placeholder, without its braces.
+    pub name: String,
+    /// The first version.
+    pub from: Version,
+    /// What it stands for.
+    pub value: String,
+}
+
 /// How a range of versions behaves.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -66,6 +84,10 @@ pub struct Profile {
     pub shown_by: Vec<String>,
     /// What it does.
     pub behaviour: Behaviour,
+    /// What it does otherwise under some condition.
+    pub under: Vec<Under>,
+    /// The profile, by title, that it becomes on a connection for which the server has not chosen `h2`.
+    pub without_h2: Option<String>,
 }
 
 impl Role {
@@ -91,7 +113,51 @@ impl Role {
     }
 }
 
+/// When a reaction counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Over TLS.
+    Tls,
+    /// When a variable of the client's environment has this value.
+    Environment {
+        /// The variable.
+        variable: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// One reaction that counts only sometimes.
+#[derive(Clone, Debug)]
+pub struct Under {
+    /// When it counts.
+    pub condition: Condition,
+    /// What happens.
+    pub occasion: Occasion,
+    /// What the client then does.
+    pub action: Action,
+}
+
 impl Profile {
+    /// What a client of this profile does in its environment, in the clear or over TLS.
+    pub(crate) fn behaviour_in(
+        &'static self,
+        environment: &BTreeMap<String, String>,
+        over_tls: bool,
+    ) -> Cow<'static, Behaviour> {
+        let mut behaviour = Cow::Borrowed(&self.behaviour);
+        for Under { condition, occasion, action } in &self.under {
+            let counts = match condition {
+                Condition::Tls => over_tls,
+                Condition::Environment { variable, value } => environment.get(variable) == Some(value),
+            };
+            if counts {
+                behaviour.to_mut().reactions.insert(*occasion, action.clone());
+            }
+        }
+        behaviour
+    }
+
     /// Whether the profile is about this client.
     pub fn covers(&self, spec: &ClientSpec) -> bool {
         self.covers_version(&spec.version)
@@ -125,6 +191,22 @@ impl Family {
         family.ok_or_else(|| ScriptError::empty(file, source, "a block `family NAME`"))
     }
 
+    /// The header lists with the family's own placeholders filled in for a version.
+    pub(crate) fn field_lists_of(&self, version: &Version) -> Cow<'_, [FieldList]> {
+        if self.words.is_empty() {
+            return Cow::Borrowed(&self.field_lists);
+        }
+        let mut lists = self.field_lists.clone();
+        for word in self.words.iter().rev().filter(|word| word.from <= *version) {
+            // The last line that holds is met first, and leaves no placeholder to those before it.
+            let placeholder = format!("{{{}}}", word.name);
+            for line in lists.iter_mut().flat_map(|list| &mut list.lines) {
+                line.value = line.value.replace(&placeholder, &word.value);
+            }
+        }
+        Cow::Owned(lists)
+    }
+
     /// The profile of a client: of those that cover it, the one that says most about its environment.
     pub fn profile(&self, spec: &ClientSpec) -> Option<&Profile> {
         let covering = self.profiles.iter().filter(|profile| profile.covers(spec));
@@ -135,10 +217,12 @@ impl Family {
 fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError> {
     let name = line.expect_word("the family's name")?;
     let mut role = Role::default();
+    let mut shuffles_fields = false;
     let mut recorded_up_to = None;
     let mut default_mode = None;
     let mut landmarks = Vec::new();
     let mut calls_itself = Vec::new();
+    let mut words = Vec::new();
     for mut inner in body {
         if inner.take("recorded") && inner.take("up") && inner.take("to") {
             recorded_up_to = Some(inner.parsed("a version")?);
@@ -146,8 +230,17 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
             while inner.peek().is_some() {
                 landmarks.push(inner.parsed("a version")?);
             }
+        } else if inner.take("shuffles") {
+            inner.keyword("fields")?;
+            shuffles_fields = true;
         } else if inner.take("role") {
             role = role_of(&mut inner)?;
+        } else if inner.take("word") {
+            let name = inner.expect_word("the placeholder's name")?;
+            inner.keyword("from")?;
+            let from = inner.parsed("a version")?;
+            inner.keyword("is")?;
+            words.push(FamilyWord { name, from, value: inner.quoted("what it stands for")? });
         } else if inner.take("mode") {
             default_mode = Some(inner.expect_word("the default mode")?);
         } else {
@@ -162,8 +255,10 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
     Ok(Family {
         name,
         role,
+        shuffles_fields,
         recorded_up_to,
         calls_itself,
+        words,
         landmarks,
         default_mode,
         field_lists: Vec::new(),
@@ -183,6 +278,8 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
     let title = line.quoted("the profile's title")?;
     line.finish()?;
     let mut inherited = Behaviour::default();
+    let mut without_h2 = None;
+    let mut under: Vec<Under> = Vec::new();
     let mut from = None;
     let mut until = None;
     let mut mode = family.default_mode.clone();
@@ -199,6 +296,8 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
                 let base = family.profiles.iter().find(|profile| profile.title == base);
                 let base = base.ok_or_else(|| inner.missing("a profile further up with this title"))?;
                 inherited = base.behaviour.clone();
+                without_h2.clone_from(&base.without_h2);
+                under.clone_from(&base.under);
                 mode.clone_from(&base.mode);
             }
             "versions" => {
@@ -210,10 +309,29 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
             }
             "mode" => mode = Some(inner.expect_word("a mode")?),
             "environment" => {
-                let pair = inner.expect_word("VARIABLE=VALUE")?;
-                let (variable, value) =
-                    pair.split_once('=').ok_or_else(|| inner.missing("VARIABLE=VALUE"))?;
-                environment.insert(variable.to_owned(), value.to_owned());
+                let (variable, value) = environment_pair(&mut inner)?;
+                environment.insert(variable, value);
+            }
+            "under" => {
+                let condition = if inner.take("tls") {
+                    Condition::Tls
+                } else {
+                    let (variable, value) = environment_pair(&mut inner)?;
+                    Condition::Environment { variable, value }
+                };
+                inner.keyword("on")?;
+                let (occasion, action) = parse_reaction(&mut inner)?;
+                under.retain(|known| (&known.condition, known.occasion) != (&condition, occasion));
+                under.push(Under { condition, occasion, action });
+            }
+            "without" => {
+                inner.keyword("h2")?;
+                inner.keyword("as")?;
+                let title = inner.quoted("a profile's title")?;
+                if !family.profiles.iter().any(|profile| profile.title == title) {
+                    return Err(inner.missing("a profile further up with this title"));
+                }
+                without_h2 = Some(title);
             }
             "about" => about = Some(inner.quoted("what is particular to it")?),
             "source" => sources.push(inner.quoted("where that is known from")?),
@@ -245,7 +363,15 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
         sources,
         shown_by,
         behaviour: parser.finish(),
+        under,
+        without_h2,
     })
+}
+
+fn environment_pair(line: &mut Line<'_>) -> Result<(String, String), ScriptError> {
+    let pair = line.expect_word("VARIABLE=VALUE")?;
+    let (variable, value) = pair.split_once('=').ok_or_else(|| line.missing("VARIABLE=VALUE"))?;
+    Ok((variable.to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]

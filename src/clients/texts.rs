@@ -3,11 +3,18 @@
 //! Placeholders: `{goaway}` and `{debug}` are the code's name and the debug data of the GOAWAY, `{, debug}` is the latter
 //! as grpc-go adds it to the former if there are any; `{code}` is the name of the code the stream was reset with,
 //! `{reset Status}` the gRPC status that grpc-go makes of it; `{status}` is the number of the gRPC status answered,
-//! `{Status}` and `{STATUS}` its name as Go and Java write it, `{message}` its message; `{http}` is the HTTP status,
+//! `{Status}` and `{STATUS}` its name as Go and Java write it, `{message}` its message; `{alert}` is the TLS alert
+//! as crypto/tls names it; `{http}` is the HTTP status,
 //! `{http reason}` what net/http calls it, `{http Status}` the gRPC status that gRPC makes of it; `{content-type}` is what grpc-go
 //! says of a content type that is not gRPC's, `{; content-type}` the same behind something else, `{content-type before 1.40}` its
 //! earlier words;
-//! `{frame}` the type of the server's first frame as golang.org/x/net names it.
+//! `{frame}` the type of the server's first frame as golang.org/x/net names it, `{frame-number}` its number; `{http1}` is the
+//! status of an HTTP/1 answer. `{reset STATUS}` and `{http STATUS}` are spelled as in Java, `{goaway-number}` and `{code-number}`
+//! are numbers; `{deadline ns}` and `{deadline s}` are
+//! the time that a call has, the latter with nine decimals; `{goaway JAVA}` and `{code JAVA}` the gRPC statuses that
+//! grpc-java makes of the GOAWAY's code and of the stream's, `{status RUST}` is how tonic describes the status answered.
+
+use std::time::Duration;
 
 use crate::wire::{ErrorCode, FrameKind};
 
@@ -19,6 +26,10 @@ pub(crate) struct Facts<'a> {
     pub(crate) goaway: Option<&'a GoAway>,
     pub(crate) answer: Option<&'a StreamAnswer>,
     pub(crate) first_frame: Option<FrameKind>,
+    pub(crate) alert: Option<u8>,
+    /// How long a call has.
+    pub(crate) deadline: Duration,
+    pub(crate) http1_status: Option<u16>,
 }
 
 /// The text with its placeholders filled in.
@@ -27,7 +38,11 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         return text.to_owned();
     }
     let mut text = text.to_owned();
+    text = text.replace("{deadline ns}", &facts.deadline.as_nanos().to_string());
+    let (whole, rest) = (facts.deadline.as_secs(), facts.deadline.subsec_nanos());
+    text = text.replace("{deadline s}", &format!("{whole}.{rest:09}"));
     if let Some(goaway) = facts.goaway {
+        text = text.replace("{goaway JAVA}", status_in_java(goaway.code));
         text = text.replace("{goaway}", &goaway.code.to_string());
         text = text.replace("{goaway-number}", &u32::from(goaway.code).to_string());
         let debug = String::from_utf8_lossy(&goaway.debug);
@@ -41,6 +56,8 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         text = text.replace("{status}", &status.to_string());
         text = text.replace("{Status}", name);
         text = text.replace("{STATUS}", &upper_case(name));
+        let described = DESCRIPTIONS_IN_RUST.get(status as usize).copied().unwrap_or(DESCRIPTIONS_IN_RUST[2]);
+        text = text.replace("{status RUST}", described);
         text = text.replace("{message}", &answer.grpc_message);
         let http = answer.http_status.unwrap_or(0);
         text = text.replace("{http}", &http.to_string());
@@ -48,15 +65,25 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         let reason = known.and_then(|known| known.canonical_reason()).unwrap_or_default();
         text = text.replace("{http reason}", reason);
         text = text.replace("{http Status}", STATUS_NAMES[status_of_http(http)]);
+        text = text.replace("{http STATUS}", &upper_case(STATUS_NAMES[status_of_http(http)]));
         text = fill_in_content_type(&text, answer);
         if let Some(code) = answer.reset {
             text = text.replace("{code}", &code.to_string());
+            text = text.replace("{code JAVA}", status_in_java(code));
             text = text.replace("{code-number}", &u32::from(code).to_string());
             text = text.replace("{reset Status}", STATUS_NAMES[status_of_reset(code)]);
+            text = text.replace("{reset STATUS}", &upper_case(STATUS_NAMES[status_of_reset(code)]));
         }
+    }
+    if let Some(alert) = facts.alert {
+        text = text.replace("{alert}", go_alert_name(alert));
     }
     if let Some(kind) = facts.first_frame {
         text = text.replace("{frame}", go_frame_name(kind));
+        text = text.replace("{frame-number}", &u8::from(kind).to_string());
+    }
+    if let Some(status) = facts.http1_status {
+        text = text.replace("{http1}", &status.to_string());
     }
     text
 }
@@ -99,6 +126,27 @@ const STATUS_NAMES: [&str; 17] = [
     "Unauthenticated",
 ];
 
+/// tonic's descriptions of them (`Code::description`).
+const DESCRIPTIONS_IN_RUST: [&str; 17] = [
+    "The operation completed successfully",
+    "The operation was cancelled",
+    "Unknown error",
+    "Client specified an invalid argument",
+    "Deadline expired before operation could complete",
+    "Some requested entity was not found",
+    "Some entity that we attempted to create already exists",
+    "The caller does not have permission to execute the specified operation",
+    "Some resource has been exhausted",
+    "The system is not in a state required for the operation's execution",
+    "The operation was aborted",
+    "Operation was attempted past the valid range",
+    "Operation is not implemented or not supported",
+    "Internal error",
+    "The service is currently unavailable",
+    "Unrecoverable data loss or corruption",
+    "The request does not have valid authentication credentials",
+];
+
 /// The gRPC status of a stream that was reset with `code` (grpc-go `internal/transport/http_util.go`, http2ErrConvTab).
 fn status_of_reset(code: ErrorCode) -> usize {
     match code {
@@ -123,6 +171,18 @@ fn status_of_http(status: u32) -> usize {
     }
 }
 
+/// The gRPC status that grpc-java makes of an HTTP/2 error code (`GrpcUtil.Http2Error`).
+fn status_in_java(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::NoError | ErrorCode::RefusedStream => "UNAVAILABLE",
+        ErrorCode::Cancel => "CANCELLED",
+        ErrorCode::EnhanceYourCalm => "RESOURCE_EXHAUSTED",
+        ErrorCode::InadequateSecurity => "PERMISSION_DENIED",
+        ErrorCode::Http11Required | ErrorCode::Unknown(_) => "UNKNOWN",
+        _ => "INTERNAL",
+    }
+}
+
 /// `DeadlineExceeded` as `DEADLINE_EXCEEDED`.
 fn upper_case(name: &str) -> String {
     let mut upper = String::with_capacity(name.len() + 2);
@@ -133,6 +193,32 @@ fn upper_case(name: &str) -> String {
         upper.push(character.to_ascii_uppercase());
     }
     upper
+}
+
+/// The alerts that a handshake can end with (Go 1.27 `crypto/tls/alert.go`).
+fn go_alert_name(alert: u8) -> &'static str {
+    match alert {
+        10 => "unexpected message",
+        20 => "bad record MAC",
+        22 => "record overflow",
+        40 => "handshake failure",
+        42 => "bad certificate",
+        43 => "unsupported certificate",
+        46 => "unknown certificate",
+        47 => "illegal parameter",
+        48 => "unknown certificate authority",
+        50 => "error decoding message",
+        51 => "error decrypting message",
+        70 => "protocol version not supported",
+        71 => "insufficient security level",
+        80 => "internal error",
+        109 => "missing extension",
+        110 => "unsupported extension",
+        112 => "unrecognized name",
+        116 => "certificate required",
+        120 => "no application protocol",
+        _ => "alert",
+    }
 }
 
 /// The types of golang.org/x/net/http2's frames.
@@ -159,6 +245,7 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled_in_from_what_came() {
+        let deadline = Duration::from_millis(2_500);
         let goaway = GoAway {
             last: StreamId::MAX,
             code: ErrorCode::ProtocolError,
@@ -166,11 +253,21 @@ mod tests {
         };
         let answer =
             StreamAnswer { grpc_status: Some(4), grpc_message: "late".into(), ..StreamAnswer::default() };
-        let facts =
-            Facts { goaway: Some(&goaway), answer: Some(&answer), first_frame: Some(FrameKind::GoAway) };
+        let facts = Facts {
+            goaway: Some(&goaway),
+            answer: Some(&answer),
+            first_frame: Some(FrameKind::GoAway),
+            alert: None,
+            deadline,
+            http1_status: None,
+        };
         assert_eq!(
             fill_in("{goaway} {debug} {Status} {STATUS} {status} {message} {frame}", &facts),
             "PROTOCOL_ERROR why DeadlineExceeded DEADLINE_EXCEEDED 4 late GoAwayFrame"
+        );
+        assert_eq!(
+            fill_in("{goaway JAVA} {deadline ns}ns {deadline s}s", &facts),
+            "INTERNAL 2500000000ns 2.500000000s"
         );
     }
 
@@ -178,7 +275,15 @@ mod tests {
     fn an_answer_that_is_not_grpcs_is_named_by_its_status_and_content_type() {
         let mut answer = StreamAnswer { http_status: Some(404), ..StreamAnswer::default() };
         let says = |answer: &StreamAnswer, text| {
-            fill_in(text, &Facts { goaway: None, answer: Some(answer), first_frame: None })
+            let facts = Facts {
+                goaway: None,
+                answer: Some(answer),
+                first_frame: None,
+                alert: None,
+                deadline: Duration::ZERO,
+                http1_status: None,
+            };
+            fill_in(text, &facts)
         };
         let text = "{http Status}: {http} ({http reason}){; content-type}";
         assert_eq!(

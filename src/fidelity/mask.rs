@@ -1,10 +1,10 @@
 //! What may differ between two texts that say the same: durations and times of day.
 
-/// The text with every number before `ns`, `s`, ` seconds` or ` milliseconds`, the number after `buffered_nanos=`, and
+/// The text without white space at its end, which some recorders cut off, and with every number before `ns`, `s`, ` seconds` or ` milliseconds`, the number after `buffered_nanos=`, and
 /// every ISO 8601 time replaced by `N`.
 pub fn masked(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
-    let mut rest = text;
+    let mut rest = text.trim_end();
     while let Some(character) = rest.chars().next() {
         if !character.is_ascii_digit() {
             masked.push(character);
@@ -75,6 +75,7 @@ mod tests {
             "buffered_nanos=N, delay N seconds"
         );
         assert_eq!(masked("error (2026-11-22T14:18:03.177Z)"), "error (N)");
+        assert_eq!(masked("error (2026-11-22T14:18:03.177Z). Note: "), "error (N). Note:");
         assert_eq!(masked("code=14 HTTP/1.1 104 sockets"), "code=14 HTTP/1.1 104 sockets");
     }
 }

@@ -1,6 +1,6 @@
 //! Does the bed predict what real clients really did? Each recorded run is predicted and compared: the calls with their
 //! texts, their times, the connections and their GOAWAYs, and the first flight with its cuts. Texts count for families
-//! whose users read the library's own words (see [`Role`](crate::clients::Role)).
+//! whose users read the library's own words (see [`Role`]).
 //!
 //! The recording is used for nothing but the comparison: the prediction comes out of running the client's profile against
 //! the server, and knows of the recording only which client, which server, which port and how many calls.
@@ -11,10 +11,11 @@ mod observation;
 use bytes::Bytes;
 
 use crate::bed::{Ending, Run, bed};
-use crate::capture::{self, Direction};
-use crate::clients::{ClientSpec, KnownClient, Role, Work};
-use crate::flight::Flight;
-use crate::servers::{BackEnd, Front, Security, ServerName};
+use crate::capture::{self, Direction, KeyLog, TlsConversation};
+use crate::clients::{ClientSpec, Family, KnownClient, Role, Work};
+use crate::flight::{Flight, Offer, Opening};
+use crate::script::Hello;
+use crate::servers::{Front, Security, ServerName};
 
 pub use mask::masked;
 pub use observation::{
@@ -55,7 +56,7 @@ impl Comparison {
 
 /// Predicts a recorded run and compares. `capture` is the content of its capture file.
 pub fn compare(observation: &Observation, capture: &[u8]) -> Comparison {
-    let (run, role) =
+    let Prediction { run, family, hello } =
         match predict(observation.spec().map_err(|error| error.to_string()), &observation.server, |client| {
             let authority = format!("127.0.0.1:{}", observation.port);
             let work = Work { calls: observation.checks, ..Work::default() };
@@ -64,11 +65,11 @@ pub fn compare(observation: &Observation, capture: &[u8]) -> Comparison {
             Ok(run) => run,
             Err((client, reason)) => return Comparison::skipped(client, &observation.server, reason),
         };
-    let captured = match first_flight(capture) {
-        Ok(flight) => as_compared(flight, role),
+    let captured = match opening(capture) {
+        Ok(opening) => as_compared(opening, family),
         Err(reason) => return Comparison::skipped(run.client, &observation.server, reason),
     };
-    let differences = run.endings().map(|ending| differences(observation, &captured, ending, role));
+    let differences = run.endings().map(|ending| differences(observation, &captured, ending, hello, family));
     let differs = differences.min_by_key(Vec::len).unwrap_or_default();
     Comparison {
         client: run.client.clone(),
@@ -82,7 +83,7 @@ pub fn compare(observation: &Observation, capture: &[u8]) -> Comparison {
 /// Predicts a repeated run and looks whether every result and every text that was seen is among the predicted.
 pub fn compare_repeats(repeats: &Repeats) -> Comparison {
     let spec = repeats.spec().map_err(|error| error.to_string());
-    let (run, role) = match predict(spec, &repeats.server, |client| {
+    let Prediction { run, family, .. } = match predict(spec, &repeats.server, |client| {
         (client, "127.0.0.1:50051".to_owned(), Work::default())
     }) {
         Ok(run) => run,
@@ -95,7 +96,7 @@ pub fn compare_repeats(repeats: &Repeats) -> Comparison {
         .collect();
     let unseen_results = repeats.results.keys().filter(|result| !results.contains(result));
     let unseen_texts = repeats.errors.keys().filter(|text| !texts.contains(&masked(text)));
-    let unseen_texts = unseen_texts.filter(|_| role.speaks_for_itself());
+    let unseen_texts = unseen_texts.filter(|_| family.role.speaks_for_itself());
     let differs = unseen_results
         .map(|result| format!("the result `{result}` was seen and is not predicted"))
         .chain(unseen_texts.map(|text| format!("the text `{text}` was seen and is not predicted")))
@@ -120,29 +121,53 @@ fn predict(
     spec: Result<ClientSpec, String>,
     server: &str,
     setting: impl FnOnce(KnownClient) -> (KnownClient, String, Work),
-) -> Result<(Run, Role), (String, String)> {
+) -> Result<Prediction, (String, String)> {
     let spec = spec.map_err(|error| (String::new(), error))?;
     let fail = |reason: String| (spec.to_string(), reason);
     let name: ServerName = server.parse().map_err(|error| fail(format!("{error}")))?;
     let client = KnownClient::find(&spec).map_err(|error| fail(error.to_string()))?;
-    if name.security != Security::Cleartext {
-        return Err(fail("TLS can't be predicted yet".to_owned()));
+    let hello = client.profile.behaviour.tls.as_ref().filter(|_| name.security != Security::Cleartext);
+    if hello.is_none() && name.security != Security::Cleartext {
+        return Err(fail(format!("what {spec} says over TLS is not known")));
     }
-    if matches!(name.back_end, BackEnd::Nghttp2 | BackEnd::Netty | BackEnd::CCore) {
-        return Err(fail(format!("the back end {} can't be predicted yet", name.back_end.word())));
-    }
-    let role = client.family.role;
+    let family = client.family;
     let (client, authority, work) = setting(client);
-    Ok((bed().known_client(client).named_server(name).authority(&authority).work(work).run(), role))
+    let run = bed().known_client(client).named_server(name).authority(&authority).work(work).run();
+    Ok(Prediction { run, family, hello })
 }
 
-fn first_flight(capture: &[u8]) -> Result<Flight, String> {
+struct Prediction {
+    run: Run,
+    family: &'static Family,
+    /// What the client says first, if it speaks TLS.
+    hello: Option<&'static Hello>,
+}
+
+fn opening(capture: &[u8]) -> Result<Opening, String> {
     let capture = capture::read(capture).map_err(|error| format!("its capture can't be read: {error}"))?;
     let Some(flow) = capture.flows.first() else { return Err("its capture holds no connection".to_owned()) };
-    Ok(Flight::of(flow.data(Direction::ToServer).map(|(_, bytes)| bytes)))
+    if !TlsConversation::begins(flow) {
+        let flight = Flight::of(flow.data(Direction::ToServer).map(|(_, bytes)| bytes));
+        return Ok(Opening::in_the_clear(flight));
+    }
+    let conversation = TlsConversation::read(flow, &KeyLog::of(&capture));
+    let stop = conversation.stop(Direction::ToServer);
+    if let Some(stop) = stop.filter(|stop| !stop.reason.is_for_want_of_bytes()) {
+        return Err(format!("its capture can't be decrypted: {stop}"));
+    }
+    Ok(Opening {
+        offer: conversation.hello.as_ref().map(Offer::of),
+        flight: Flight::of(conversation.data(Direction::ToServer).map(Bytes::as_ref)),
+    })
 }
 
-fn differences(observation: &Observation, captured: &Flight, ending: &Ending, role: Role) -> Vec<String> {
+fn differences(
+    observation: &Observation,
+    captured: &Opening,
+    ending: &Ending,
+    hello: Option<&Hello>,
+    family: &Family,
+) -> Vec<String> {
     let mut differs = Vec::new();
     let observed_results: Vec<bool> = observation.rpcs.iter().map(|call| call.error.is_none()).collect();
     let predicted_results: Vec<bool> = ending.calls.iter().map(|call| call.error.is_none()).collect();
@@ -155,7 +180,7 @@ fn differences(observation: &Observation, captured: &Flight, ending: &Ending, ro
     for (number, (observed, predicted)) in observation.rpcs.iter().zip(&ending.calls).enumerate() {
         let number = number + 1;
         if let (Some(observed), Some(predicted)) = (&observed.error, &predicted.error)
-            && role.speaks_for_itself()
+            && family.role.speaks_for_itself()
             && masked(observed) != masked(predicted)
         {
             differs.push(format!("text of call {number}: `{observed}`, predicted `{predicted}`"));
@@ -181,13 +206,17 @@ fn differences(observation: &Observation, captured: &Flight, ending: &Ending, ro
             "GOAWAYs of the connections: {observed_goaways:?}, predicted {predicted_goaways:?}"
         ));
     }
-    let predicted = as_compared(Flight::of(ending.flight.iter().map(Bytes::as_ref)), role);
-    differs.extend(Flight::difference(captured, &predicted).map(|text| format!("first flight: {text}")));
+    let flight = Flight::of(ending.flight.iter().map(Bytes::as_ref));
+    let predicted = as_compared(Opening { offer: hello.map(Offer::stated), flight }, family);
+    differs.extend(Opening::difference(captured, &predicted).map(|text| format!("first flight: {text}")));
     differs
 }
 
-fn as_compared(flight: Flight, role: Role) -> Flight {
-    if role == Role::Proxy { flight.with_any_port() } else { flight }
+/// An opening without what differs from one run to the next.
+fn as_compared(Opening { offer, flight }: Opening, family: &Family) -> Opening {
+    let flight = if family.role == Role::Proxy { flight.with_any_port() } else { flight };
+    let flight = if family.shuffles_fields { flight.sorted() } else { flight };
+    Opening { offer, flight }
 }
 
 /// The server's GOAWAYs on the first connection and on later ones that carried a request.
@@ -201,4 +230,47 @@ fn that_matter(connections: impl Iterator<Item = (u32, Option<u32>)>, only_first
 /// Whose times include the loading of classes.
 fn runs_on_the_jvm(client: &str) -> bool {
     matches!(client, "grpc-java" | "okhttp" | "java-net-http")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn opening_of(capture: &str) -> Opening {
+        let path = format!("{}/captures/{capture}", env!("CARGO_MANIFEST_DIR"));
+        opening(&fs::read(path).expect("the capture")).expect("it can be read")
+    }
+
+    #[test]
+    fn over_tls_the_first_flight_is_the_same_as_in_the_clear_cut_where_records_end() {
+        for version in ["1.17.0", "1.33.3"] {
+            let clear = opening_of(&format!("grpc-go-{version}__cmux-header.pcap"));
+            let tls = opening_of(&format!("grpc-go-{version}__tls-cmux-header.pcapng"));
+            assert!(tls.offer.is_some() && clear.offer.is_none());
+            let differs = Flight::difference(&tls.flight, &clear.flight);
+            // The scheme of a request tells the two apart.
+            assert!(differs.as_ref().is_none_or(|text| text.contains(":scheme")), "{differs:?}");
+        }
+    }
+
+    #[test]
+    fn every_recorded_opening_over_tls_can_be_compared() {
+        let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/captures")).expect("the recordings");
+        let mut openings = 0;
+        for file in files.map(|file| file.expect("a file").file_name()) {
+            let name = file.to_string_lossy().into_owned();
+            if !name.ends_with(".pcapng") {
+                continue;
+            }
+            let opening = opening_of(&name);
+            assert!(opening.offer.is_some(), "{name}");
+            assert_eq!(Opening::difference(&opening, &opening), None, "{name}");
+            let in_http = matches!(opening.flight, Flight::Http2(_) | Flight::Http1(_));
+            assert!(in_http || opening.flight == Flight::Nothing, "{name}: {:?}", opening.flight);
+            openings += 1;
+        }
+        assert_eq!(openings, 207);
+    }
 }

@@ -64,6 +64,13 @@ impl Direction {
         self.queue.clear();
         self.held = 0;
     }
+
+    /// Loses what has not arrived by then.
+    pub(super) fn discard_after(&mut self, time: Duration) {
+        let arrived = self.queue.partition_point(|segment| segment.at <= time);
+        let late = self.queue.drain(arrived..);
+        self.held -= late.map(|segment| segment.bytes.len()).sum::<usize>();
+    }
 }
 
 /// The earlier of two times, if there is any.
@@ -71,5 +78,24 @@ pub(super) fn earliest(one: Option<Duration>, other: Option<Duration>) -> Option
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{Arrival, Fault, Link, Network, Side};
+
+    #[test]
+    fn a_reset_overtakes_what_is_on_the_way() {
+        let later = Duration::from_millis(5);
+        let faulty = Path { fault: Some(Fault::Reset { after: 1 }), ..Path::default() };
+        let slow = Path { latency: later, ..Path::default() };
+        let mut link = Link::new(&Network { to_server: faulty, to_client: slow, ..Network::default() });
+        let [question, answer] = [b"question", b"answer\r\n"].map(|bytes| Bytes::from_static(bytes));
+        assert_eq!(link.write(Side::Server, Duration::ZERO, &answer, |_| {}), Ok(8));
+        assert_eq!(link.write(Side::Client, Duration::ZERO, &question, |_| {}), Ok(8));
+        assert_eq!(link.read(Side::Client, Duration::ZERO, 9), Arrival::Reset);
+        assert_eq!(link.read(Side::Client, later, 9), Arrival::Reset);
     }
 }

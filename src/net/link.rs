@@ -106,9 +106,10 @@ impl Link {
             return Arrival::Reset;
         }
         let direction = &mut self.towards[side.index()];
-        if direction.reset.is_some_and(|at| at <= now) {
-            if self.unread == Unread::Lost {
-                direction.discard();
+        if let Some(reset) = direction.reset.filter(|at| *at <= now) {
+            match self.unread {
+                Unread::Lost => direction.discard(),
+                Unread::Kept => direction.discard_after(reset),
             }
             if direction.queue.is_empty() {
                 return Arrival::Reset;

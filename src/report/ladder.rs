@@ -68,16 +68,37 @@ pub fn time(duration: Duration) -> String {
 fn rungs(ending: &Ending) -> Vec<String> {
     let events = ending.transcript.events();
     let several = events.iter().any(|event| event.connection > 0);
-    let clients = events.iter().any(|event| matches!(event.what, What::Dialled { client: 1.. }));
+    let clients = events.iter().any(|event| matches!(event.what, What::Dialled { client: 1.., .. }));
     let mut readers: BTreeMap<(u32, u8), Direction> = BTreeMap::new();
     let mut rungs = Vec::new();
+    let mut sealed = BTreeMap::new();
     for event in events {
         let connection = if several { format!("#{} ", event.connection + 1) } else { String::new() };
         let what = match &event.what {
-            What::Dialled { client } if clients => format!("client {} connects", client + 1),
-            What::Dialled { .. } if several => "connects".to_owned(),
-            What::Dialled { .. } => continue,
-            What::Segment { from, bytes } => {
+            What::Dialled { client, sealed: speaks_tls } => {
+                if *speaks_tls {
+                    sealed.insert(event.connection, Vec::new());
+                }
+                match client {
+                    _ if clients => format!("client {} connects", client + 1),
+                    _ if several => "connects".to_owned(),
+                    _ => continue,
+                }
+            }
+            // Of a handshake each side's first word is shown, and what came of it.
+            What::Segment { from, .. } if sealed.contains_key(&event.connection) => {
+                let spoken = sealed.entry(event.connection).or_default();
+                if spoken.contains(from) {
+                    continue;
+                }
+                spoken.push(*from);
+                format!("{} TLS handshake", arrow(*from))
+            }
+            What::Secured { protocol } => match protocol {
+                Some(protocol) => format!("  TLS is established, with ALPN {protocol}"),
+                None => "  TLS is established, without ALPN".to_owned(),
+            },
+            What::Segment { from, bytes } | What::Inside { from, bytes } => {
                 let direction = readers.entry((event.connection, *from as u8)).or_default();
                 format!("{} {}", arrow(*from), shortened(direction.describe(*from, bytes)))
             }

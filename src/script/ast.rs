@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ::bytes::Bytes;
 
-use super::{Action, AfterFailure, AfterLoss, Occasion, OneOrMore, WaitFrom};
+use super::{Acknowledging, Action, AfterFailure, AfterLoss, Hello, Occasion, OneOrMore, WaitFrom};
 use crate::clients::ClientSpec;
 use crate::net::{Network, Offsets};
 use crate::outcome::WaitingFor;
@@ -51,10 +51,15 @@ pub enum Who {
 /// What a client does, on a connection and between connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behaviour {
+    /// What it says when it speaks TLS, if it can. A client that is written out then does; one of the catalogue does where its
+    /// server does.
+    pub tls: Option<Hello>,
     /// Offsets at which the client's own stream is cut, beside the ends of its writes.
     pub cuts: Offsets,
-    /// Whether it answers SETTINGS and PING by itself.
-    pub acknowledges: bool,
+    /// When it answers SETTINGS and PING by itself.
+    pub acknowledges: Acknowledging,
+    /// Whether SETTINGS that change NO_RFC7540_PRIORITIES break the protocol, as RFC 9218, section 2.1, allows to say.
+    pub fixed_priorities: bool,
     /// The largest payload that it reads as a frame (RFC 9113, section 4.2), in bytes.
     pub frame_limit: u32,
     /// How long a connection may go without the server's SETTINGS.
@@ -82,8 +87,10 @@ pub struct Behaviour {
 impl Default for Behaviour {
     fn default() -> Self {
         Self {
+            tls: None,
             cuts: Offsets::default(),
-            acknowledges: true,
+            acknowledges: Acknowledging::AtOnce,
+            fixed_priorities: false,
             frame_limit: 16_384,
             settings_within: None,
             first_stream: StreamId::new(1).unwrap_or_default(),
@@ -115,6 +122,8 @@ pub struct Calls {
 pub enum Step {
     /// One write.
     Send(OneOrMore<Item>),
+    /// Something that is written together with what is written next.
+    Hold(OneOrMore<Item>),
     /// Waits for something from the server.
     Await {
         /// What.

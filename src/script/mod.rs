@@ -8,9 +8,12 @@
 //!
 //! ```text
 //! client "NAME"            a client written out below      client grpc-go@1.33.3    one from the catalogue
-//!   tls alpn=h2 sni=NAME   speaks TLS first
+//!   tls alpn=h2 sni=NAME   speaks TLS first; also versions=1.3,1.2 and authority=NAME:{port}
 //!   cut 1 9 24             the client's bytes are cut at these offsets
 //!   no acks                SETTINGS and PING are not answered unless a step does it
+//!   acks late              SETTINGS are answered with what is written next
+//!   priorities fixed       a change of NO_RFC7540_PRIORITIES breaks the protocol
+//!   hold ITEM, ITEM ..     written with what is written next, in one segment
 //!   > ITEM, ITEM ..        one write
 //!   < WHAT within 20s else "TEXT"
 //!   wait 5ms | half-close | close | reset | silent
@@ -29,6 +32,7 @@
 mod ast;
 pub mod bytes;
 mod error;
+mod hello;
 mod lexer;
 mod one_or_more;
 mod parser;
@@ -41,7 +45,8 @@ pub use ast::{
 };
 pub(crate) use error::Complaint;
 pub use error::ScriptError;
+pub use hello::{Hello, TlsVersion};
 pub(crate) use lexer::Line;
 pub use one_or_more::OneOrMore;
-pub(crate) use parser::{BehaviourParser, Block, blocks, parse_field_list};
-pub use reaction::{Action, AfterFailure, AfterLoss, Occasion, Phase, Trigger, WaitFrom};
+pub(crate) use parser::{BehaviourParser, Block, blocks, parse_field_list, parse_reaction};
+pub use reaction::{Acknowledging, Action, AfterFailure, AfterLoss, Occasion, Phase, Trigger, WaitFrom};

@@ -4,13 +4,13 @@ use std::fmt::{self, Display, Formatter, Write};
 use std::time::Duration;
 
 use crate::net::{Cuts, Fault, Network, Offsets, Path, Unread};
-use crate::wire::Priority;
 use crate::wire::hpack::Policy;
+use crate::wire::{ErrorCode, Priority};
 
 use super::parser::policy_words;
 use super::{
-    Action, AfterFailure, AfterLoss, Awaited, Behaviour, Client, Expectation, ExpectedOutcome, HeaderList,
-    Item, Occasion, Script, Step, StreamReference, WaitFrom, Who,
+    Acknowledging, Action, AfterFailure, AfterLoss, Awaited, Behaviour, Client, Expectation, ExpectedOutcome,
+    HeaderList, Hello, Item, Occasion, Script, Step, StreamReference, WaitFrom, Who,
 };
 
 impl Display for Script {
@@ -42,11 +42,19 @@ impl Display for Script {
 impl Display for Behaviour {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         let default = Self::default();
+        if let Some(hello) = &self.tls {
+            writeln!(formatter, "  {hello}")?;
+        }
         if !self.cuts.is_empty() {
             writeln!(formatter, "  cut{}", Listed(&self.cuts))?;
         }
-        if !self.acknowledges {
-            writeln!(formatter, "  no acks")?;
+        match self.acknowledges {
+            Acknowledging::AtOnce => {}
+            Acknowledging::Late => writeln!(formatter, "  acks late")?,
+            Acknowledging::Never => writeln!(formatter, "  no acks")?,
+        }
+        if self.fixed_priorities {
+            writeln!(formatter, "  priorities fixed")?;
         }
         if self.frame_limit != default.frame_limit {
             writeln!(formatter, "  frames up to {}", self.frame_limit)?;
@@ -89,13 +97,40 @@ impl Display for Behaviour {
     }
 }
 
+impl Display for Hello {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let Self { alpn, sni, versions, authority } = self;
+        formatter.write_str("tls")?;
+        for (index, protocol) in alpn.iter().enumerate() {
+            write!(formatter, "{}{}", if index == 0 { " alpn=" } else { "," }, Word(protocol))?;
+        }
+        if let Some(name) = sni {
+            write!(formatter, " sni={}", Word(name))?;
+        }
+        if *versions != Self::default().versions {
+            for (index, version) in versions.iter().enumerate() {
+                write!(formatter, "{}{version}", if index == 0 { " versions=" } else { "," })?;
+            }
+        }
+        match authority {
+            Some(authority) => write!(formatter, " authority={}", Word(authority)),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Display for Occasion {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.trigger.word())?;
         if let Some(phase) = self.phase {
             write!(formatter, " {}", phase.word())?;
         }
-        formatter.write_str(if self.after_goaway { " after goaway" } else { "" })
+        formatter.write_str(if self.after_goaway { " after goaway" } else { "" })?;
+        match self.code {
+            None => Ok(()),
+            Some(ErrorCode::Unknown(number)) => write!(formatter, " code {number:#x}"),
+            Some(code) => write!(formatter, " code {code}"),
+        }
     }
 }
 
@@ -118,11 +153,12 @@ impl Display for Step {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Send(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    formatter.write_str(if index == 0 { "> " } else { ", " })?;
-                    item.fmt(formatter)?;
-                }
-                Ok(())
+                formatter.write_str("> ")?;
+                written_together(formatter, items)
+            }
+            Self::Hold(items) => {
+                formatter.write_str("hold ")?;
+                written_together(formatter, items)
             }
             Self::Await { what, within, otherwise } => {
                 write!(formatter, "< {what}")?;
@@ -256,6 +292,13 @@ impl Display for Expectation {
         }
         self.at.map_or(Ok(()), |at| write!(formatter, " at {}", Time(at)))
     }
+}
+
+fn written_together(formatter: &mut Formatter<'_>, items: &[Item]) -> fmt::Result {
+    items.iter().enumerate().try_for_each(|(index, item)| {
+        formatter.write_str(if index == 0 { "" } else { ", " })?;
+        item.fmt(formatter)
+    })
 }
 
 fn steps(formatter: &mut Formatter<'_>, steps: &[Step]) -> fmt::Result {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::OneOrMore;
+use crate::wire::ErrorCode;
 
 /// Something that happens out of turn, and when it counts. A client does one thing on each occasion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +14,8 @@ pub struct Occasion {
     pub phase: Option<Phase>,
     /// Whether it counts only on a connection that got a GOAWAY.
     pub after_goaway: bool,
+    /// The code that the server must have given for it to count: the stream's, if that was reset, else the GOAWAY's.
+    pub code: Option<ErrorCode>,
 }
 
 /// Something that happens out of turn.
@@ -40,6 +43,12 @@ pub enum Trigger {
     HttpStatus,
     /// The answer's HTTP status is 200, but its content type is not gRPC's.
     ContentType,
+    /// The server has chosen none of the protocols that the client offers by ALPN.
+    NoAlpn,
+    /// The server sent a TLS alert.
+    Alert,
+    /// What the server says is not TLS.
+    NotTls,
     /// The time for the server's SETTINGS is over.
     Timeout,
     /// The call's own deadline is over.
@@ -49,6 +58,8 @@ pub enum Trigger {
 /// When something happens, seen from the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
+    /// During the TLS handshake.
+    Securing,
     /// Before everything that comes before `ready` has been written.
     Writing,
     /// Before `ready`.
@@ -59,10 +70,23 @@ pub enum Phase {
     Call,
 }
 
+/// When a client answers SETTINGS and PING without a step that does it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Acknowledging {
+    /// At once.
+    #[default]
+    AtOnce,
+    /// PING at once, SETTINGS together with what it writes next.
+    Late,
+    /// Not at all.
+    Never,
+}
+
 /// What a client does then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// The connection fails, or the call. Several texts are those of several builds of the client.
+    /// The connection fails, or the call. Several texts are those of several builds of the client, or of several orders
+    /// of events inside it.
     Fail(OneOrMore<String>),
     /// The call goes to a new connection, and its user sees nothing; or reads this if it has done so before.
     Retry(Option<String>),
@@ -105,7 +129,7 @@ pub enum WaitFrom {
 
 impl Trigger {
     /// All of them, for parsers.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::End,
         Self::Reset,
         Self::Http1,
@@ -117,6 +141,9 @@ impl Trigger {
         Self::Status,
         Self::HttpStatus,
         Self::ContentType,
+        Self::NoAlpn,
+        Self::Alert,
+        Self::NotTls,
         Self::Timeout,
         Self::Deadline,
     ];
@@ -135,6 +162,9 @@ impl Trigger {
             Self::Status => "status",
             Self::HttpStatus => "http-status",
             Self::ContentType => "content-type",
+            Self::NoAlpn => "no-alpn",
+            Self::Alert => "alert",
+            Self::NotTls => "not-tls",
             Self::Timeout => "timeout",
             Self::Deadline => "deadline",
         }
@@ -142,11 +172,13 @@ impl Trigger {
 }
 
 impl Phase {
-    pub(crate) const ALL: [Self; 4] = [Self::Writing, Self::Connecting, Self::Idle, Self::Call];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Securing, Self::Writing, Self::Connecting, Self::Idle, Self::Call];
 
     /// The word in an `on` line.
     pub fn word(self) -> &'static str {
         match self {
+            Self::Securing => "securing",
             Self::Writing => "writing",
             Self::Connecting => "connecting",
             Self::Idle => "idle",

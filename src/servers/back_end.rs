@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::fronts::Tempo;
 use super::model::{Model, Traits};
-use super::{Accepted, BackEnd, grpc_go, tonic_health};
+use super::{Accepted, BackEnd, c_core, grpc_go, netty, nghttp2, tonic_health};
 
 /// A running back end.
 #[derive(Clone)]
@@ -34,7 +34,9 @@ impl Running {
                 tokio::spawn(tonic_health::serve(incoming, tempo));
                 return Self::Tonic { queue };
             }
-            BackEnd::Nghttp2 | BackEnd::Netty | BackEnd::CCore => &grpc_go::GRPC_GO,
+            BackEnd::Nghttp2 => &nghttp2::NGHTTP2,
+            BackEnd::Netty => &netty::NETTY,
+            BackEnd::CCore => &c_core::C_CORE,
         };
         Self::Modelled { traits, start, tempo }
     }

@@ -9,12 +9,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
-use crate::net::{self, Incoming, Network, PeerAddress, Stream};
+use crate::net::{self, Incoming, Network, PeerAddress};
+use crate::tls::{self, Offer};
 
 use super::back_end::Running;
 use super::cmux::{self, Matcher};
 use super::http1::{self, Handler};
-use super::{Accepted, Front, ServerName, muxed};
+use super::{Accepted, Front, Security, ServerName, muxed};
 
 /// How long a server takes over things, in one run: part of a schedule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,27 +48,52 @@ pub(crate) async fn serve(
     notes: Arc<dyn Notes>,
 ) {
     let back_end = Running::start(name.back_end, start, &tempo);
+    let serving = Serving { name, back_end, notes };
     while let Some(stream) = incoming.accept().await {
         let pace = tempo(stream.number());
-        let back_end = back_end.clone();
-        let notes = Arc::clone(&notes);
-        match name.front {
-            Front::Direct if name.back_end.is_relayed() => back_end.accept(relayed(stream)),
-            Front::Direct => back_end.accept(accepted(stream)),
-            Front::CmuxHeader | Front::CmuxSettings | Front::CmuxSettingsTwice | Front::CmuxPreface => {
-                tokio::spawn(through_cmux(stream, name, back_end, pace, notes));
+        let peer = stream.peer_address();
+        let serving = serving.clone();
+        let offer = match name.security {
+            Security::Cleartext => {
+                serving.connection(stream, peer, pace);
+                continue;
             }
-            Front::Mux => drop(tokio::spawn(muxed::serve(stream, back_end, pace, notes))),
-            Front::Mute => drop(tokio::spawn(mute(stream, notes))),
+            Security::Tls => Offer::Protocols,
+            Security::TlsWithoutAlpn => Offer::Nothing,
+        };
+        tokio::spawn(async move {
+            if let Ok(stream) = tls::accept(stream, offer).await {
+                serving.connection(stream, peer, pace);
+            }
+        });
+    }
+}
+
+#[derive(Clone)]
+struct Serving {
+    name: ServerName,
+    back_end: Running,
+    notes: Arc<dyn Notes>,
+}
+
+impl Serving {
+    fn connection<S>(self, stream: S, peer: PeerAddress, pace: ServerPace)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { name, back_end, notes } = self;
+        match name.front {
+            Front::Direct if name.back_end.is_relayed() => back_end.accept(relay(stream, peer)),
+            Front::Direct => back_end.accept(Accepted::new(stream, peer)),
+            Front::CmuxHeader | Front::CmuxSettings | Front::CmuxSettingsTwice | Front::CmuxPreface => {
+                tokio::spawn(through_cmux(stream, peer, name, back_end, pace, notes));
+            }
+            Front::Mux => drop(tokio::spawn(muxed::serve(stream, peer, back_end, pace, notes))),
+            Front::Mute => drop(tokio::spawn(mute(stream, peer, notes))),
             Front::Eof => drop(tokio::spawn(eof(stream, pace))),
             Front::Http1 => drop(tokio::spawn(http1::serve(stream, Handler::Nothing, pace.closing))),
         }
     }
-}
-
-fn accepted(stream: Stream) -> Accepted {
-    let peer = stream.peer_address();
-    Accepted::new(stream, peer)
 }
 
 /// The matchers of each recorded cmux set-up; the last is always the HTTP listener's.
@@ -90,15 +116,15 @@ fn matchers(front: Front) -> &'static [Matcher] {
 }
 
 async fn through_cmux(
-    stream: Stream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: PeerAddress,
     name: ServerName,
     back_end: Running,
     pace: ServerPace,
     notes: Arc<dyn Notes>,
 ) {
     let matchers = matchers(name.front);
-    let number = stream.number();
-    let peer = stream.peer_address();
+    let number = peer.number();
     let mut noted = |remark: &str| notes.note(number, "cmux", remark);
     let Some((matched, replay)) = cmux::sniff(stream, matchers, &mut noted).await else {
         notes.note(number, "cmux", "matches nothing and closes");
@@ -116,11 +142,6 @@ async fn through_cmux(
             if name.back_end.is_relayed() { relay(replay, peer) } else { Accepted::new(replay, peer) };
         back_end.accept(accepted);
     }
-}
-
-fn relayed(stream: Stream) -> Accepted {
-    let peer = stream.peer_address();
-    relay(stream, peer)
 }
 
 /// A back end in a process of its own, as in the recordings: the listener copies bytes both ways, and closes both
@@ -152,14 +173,14 @@ async fn either(forth: impl Future, back: impl Future) {
 }
 
 /// Reads and never answers.
-async fn mute(mut stream: Stream, notes: Arc<dyn Notes>) {
-    notes.note(stream.number(), "mute", "reads and never answers");
+async fn mute(mut stream: impl AsyncRead + Unpin, peer: PeerAddress, notes: Arc<dyn Notes>) {
+    notes.note(peer.number(), "mute", "reads and never answers");
     let mut buffer = [0; 4096];
     while stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {}
 }
 
 /// Reads 33 bytes, as many as preface and empty SETTINGS have, and closes.
-async fn eof(mut stream: Stream, pace: ServerPace) {
+async fn eof(mut stream: impl AsyncRead + AsyncWrite + Unpin, pace: ServerPace) {
     let mut buffer = [0; 33];
     let read = stream.read_exact(&mut buffer).await;
     if !pace.closing.is_zero() {

@@ -7,20 +7,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::wire::hpack::Policy;
 use crate::wire::{ErrorCode, Increment, SettingId};
 
-use super::model::{Opening, Request, Response, SurplusAck, Traits};
+use super::model::{Measuring, Opening, Request, Response, SurplusAck, Traits};
 
 /// grpc-go's own transport. It never counts acknowledgements.
 pub(super) static GRPC_GO: Traits = Traits {
     settings: &[(SettingId::MaxFrameSize, 16_384)],
     speaks_first: true,
     opening: Opening::Closes,
+    window_on_greeting: None,
     window: None,
-    measures: Some([2, 4, 16, 16, 9, 14, 7, 7]),
+    measures: Some(Measuring::EachTime([2, 4, 16, 16, 9, 14, 7, 7])),
     surplus_ack: SurplusAck::Ignored,
     answers: answer,
     writes_in_parts: false,
+    fields: Policy::GO,
 };
 
 /// x/net's h2c handler with grpc-go's `ServeHTTP`. On an acknowledgement that answers nothing ("ack_mystery") it says
@@ -36,11 +39,13 @@ pub(super) static H2C: Traits = Traits {
     ],
     speaks_first: false,
     opening: Opening::Http1 { answers: refuse_in_http1 },
+    window_on_greeting: None,
     window: Increment::new(983_041),
     measures: None,
     surplus_ack: SurplusAck::GoAway { code: ErrorCode::ProtocolError, closes_after: Duration::from_secs(1) },
     answers: answer_over_http,
     writes_in_parts: true,
+    fields: Policy::GO,
 };
 
 /// A health check's `SERVING`, or an empty message to any other call: the bed is about handshakes, not about methods.

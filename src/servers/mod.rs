@@ -9,6 +9,7 @@
 
 mod accepted;
 mod back_end;
+mod c_core;
 mod cmux;
 mod fronts;
 mod grpc_go;
@@ -16,6 +17,8 @@ mod http1;
 mod model;
 mod muxed;
 mod name;
+mod netty;
+mod nghttp2;
 mod tonic_health;
 
 pub use accepted::Accepted;

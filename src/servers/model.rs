@@ -26,16 +26,29 @@ pub(crate) struct Traits {
     pub(crate) speaks_first: bool,
     /// What it makes of a client that does not begin with the preface.
     pub(crate) opening: Opening,
+    /// What it adds to the connection's window behind its first SETTINGS, in bytes.
+    pub(crate) window_on_greeting: Option<Increment>,
     /// What it adds to the connection's window after the client's SETTINGS, in bytes.
     pub(crate) window: Option<Increment>,
     /// Whether it measures the connection with a PING when DATA comes.
-    pub(crate) measures: Option<[u8; 8]>,
+    pub(crate) measures: Option<Measuring>,
     /// What it makes of an acknowledgement of SETTINGS that it has not sent.
     pub(crate) surplus_ack: SurplusAck,
     /// How it answers.
     pub(crate) answers: fn(&Request) -> Response,
     /// Whether the parts of an answer are written one by one.
     pub(crate) writes_in_parts: bool,
+    /// How HPACK writes the fields of its answers.
+    pub(crate) fields: Policy,
+}
+
+/// How a server measures a connection: with a PING of these eight bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measuring {
+    /// With all DATA, behind a WINDOW_UPDATE that gives its bytes back.
+    EachTime([u8; 8]),
+    /// With the first.
+    Once([u8; 8]),
 }
 
 /// What a server makes of a client that does not begin with HTTP/2's preface.
@@ -48,12 +61,14 @@ pub(crate) enum Opening {
 }
 
 /// What a server makes of a SETTINGS acknowledgement too many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum SurplusAck {
     /// Nothing.
     Ignored,
     /// It says GOAWAY, answers nothing more, and closes the connection after some time.
     GoAway { code: ErrorCode, closes_after: Duration },
+    /// It gives the calls that it has not answered this answer instead of theirs, and closes without another word.
+    Closes { answer: fn() -> Response },
 }
 
 /// A request whose stream has ended.
@@ -87,6 +102,7 @@ pub(crate) struct Model {
     encoder: Encoder,
     unacknowledged: u32,
     first_settings_read: bool,
+    measured: bool,
     block: Option<(StreamId, bool, BytesMut)>,
     requests: BTreeMap<StreamId, Request>,
     last_stream: StreamId,
@@ -111,6 +127,7 @@ impl Model {
             encoder: Encoder::new(),
             unacknowledged: 0,
             first_settings_read: false,
+            measured: false,
             block: None,
             requests: BTreeMap::new(),
             last_stream: StreamId::CONNECTION,
@@ -240,6 +257,9 @@ impl Model {
         }
         let settings = self.traits.settings.iter().map(|&(id, value)| Setting { id, value }).collect();
         self.write(&Frame::Settings(settings));
+        if let Some(increment) = self.traits.window_on_greeting {
+            self.write(&Frame::WindowUpdate { stream: StreamId::CONNECTION, increment });
+        }
         self.unacknowledged += 1;
     }
 
@@ -295,6 +315,14 @@ impl Model {
         match self.traits.surplus_ack {
             SurplusAck::Ignored => {}
             SurplusAck::GoAway { code, closes_after } => self.go_away(code, now + closes_after),
+            SurplusAck::Closes { answer } => {
+                for (_, stream, _) in std::mem::take(&mut self.due) {
+                    self.write_answer(stream, answer());
+                    self.write(&Frame::RstStream { stream, code: ErrorCode::NoError });
+                }
+                self.going_away = true;
+                self.closes_at = Some(now);
+            }
         }
     }
 
@@ -310,13 +338,18 @@ impl Model {
     }
 
     fn measure(&mut self, bytes: usize) {
-        let Some(opaque) = self.traits.measures else {
+        let increment = u32::try_from(bytes).ok().and_then(Increment::new);
+        let Some(increment) = increment.filter(|_| bytes > 0) else {
             return;
         };
-        let increment = u32::try_from(bytes).ok().and_then(Increment::new);
-        if let Some(increment) = increment.filter(|_| bytes > 0) {
-            self.write(&Frame::WindowUpdate { stream: StreamId::CONNECTION, increment });
-            self.write(&Frame::Ping { ack: false, opaque });
+        let first = !std::mem::replace(&mut self.measured, true);
+        match self.traits.measures {
+            Some(Measuring::EachTime(opaque)) => {
+                self.write(&Frame::WindowUpdate { stream: StreamId::CONNECTION, increment });
+                self.write(&Frame::Ping { ack: false, opaque });
+            }
+            Some(Measuring::Once(opaque)) if first => self.write(&Frame::Ping { ack: false, opaque }),
+            Some(Measuring::Once(_)) | None => {}
         }
     }
 
@@ -350,7 +383,11 @@ impl Model {
     }
 
     fn answer(&mut self, stream: StreamId, request: &Request) {
-        let Response { headers, body, trailers } = (self.traits.answers)(request);
+        self.write_answer(stream, (self.traits.answers)(request));
+    }
+
+    fn write_answer(&mut self, stream: StreamId, answer: Response) {
+        let Response { headers, body, trailers } = answer;
         let only_headers = body.is_none() && trailers.is_empty();
         self.write_block(stream, &headers, only_headers);
         if let Some(data) = body {
@@ -366,7 +403,8 @@ impl Model {
 
     fn write_block(&mut self, stream: StreamId, fields: &[(&'static str, String)], end_stream: bool) {
         let mut block = Vec::new();
-        let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes(), Policy::GO));
+        let policy = self.traits.fields;
+        let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes(), policy));
         self.encoder.encode(fields, &mut block);
         let fragment = block.into();
         self.write(&Frame::Headers {

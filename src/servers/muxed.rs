@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, LazyLock};
 
+use tokio::io::{AsyncRead, AsyncWrite};
+
 use crate::mux::{Closed, Mux, Observer, Route, Rule, Rules, Sniffed};
-use crate::net::Stream;
+use crate::net::PeerAddress;
 
 use super::Accepted;
 use super::back_end::Running;
@@ -13,9 +15,14 @@ use super::http1::{self, Handler};
 static MUX: LazyLock<Mux> =
     LazyLock::new(|| Mux::new(Rules::new().to("grpc", Rule::Grpc).to("http", Rule::Http1)));
 
-pub(super) async fn serve(stream: Stream, back_end: Running, pace: ServerPace, notes: Arc<dyn Notes>) {
-    let number = stream.number();
-    let peer = stream.peer_address();
+pub(super) async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: PeerAddress,
+    back_end: Running,
+    pace: ServerPace,
+    notes: Arc<dyn Notes>,
+) {
+    let number = peer.number();
     let noted = Noted { number, notes: &*notes };
     let Sniffed::Routed { route, connection } = MUX.sniff(stream, &noted).await else { return };
     if !pace.hand_over.is_zero() {

@@ -141,9 +141,13 @@ impl BackEnd {
                 "x/net's h2c with grpc-go's ServeHTTP, modelled: SETTINGS after the preface, a surplus ack is answered with GOAWAY and the connection closes a second later"
             }
             Self::Tonic => "tonic itself: SETTINGS on accept, a surplus ack is answered with GOAWAY at once",
-            Self::Nghttp2 => "Node's grpc-js server; not modelled yet",
+            Self::Nghttp2 => {
+                "Node's grpc-js server, modelled: SETTINGS on accept, a surplus ack is answered with GOAWAY and a close"
+            }
             Self::Netty => "grpc-java's Netty server; not modelled yet",
-            Self::CCore => "Python's grpcio server; not modelled yet",
+            Self::CCore => {
+                "Python's grpcio server, modelled: SETTINGS on accept, a surplus ack ends the connection without GOAWAY"
+            }
         }
     }
 

@@ -9,9 +9,9 @@ use muxbed::clients::ClientSpec;
 use muxbed::net::{Cuts, Fault, Network, Offsets, Path, Unread};
 use muxbed::outcome::WaitingFor;
 use muxbed::script::{
-    Action, AfterFailure, AfterLoss, Awaited, Behaviour, Calls, Client, Expectation, ExpectedOutcome,
-    FieldLine, FieldList, HeaderList, Item, Occasion, OneOrMore, Phase, Script, Step, StreamReference,
-    Trigger, WaitFrom, Who,
+    Acknowledging, Action, AfterFailure, AfterLoss, Awaited, Behaviour, Calls, Client, Expectation,
+    ExpectedOutcome, FieldLine, FieldList, HeaderList, Hello, Item, Occasion, OneOrMore, Phase, Script, Step,
+    StreamReference, TlsVersion, Trigger, WaitFrom, Who,
 };
 use muxbed::servers::{BackEnd, Front, Security, ServerName};
 use muxbed::wire::hpack::{Huffman, Indexing, NameSource, Policy, StaticEntry};
@@ -65,7 +65,7 @@ fn spec() -> impl Strategy<Value = ClientSpec> {
 fn behaviour(names: &[String]) -> impl Strategy<Value = Behaviour> + use<> {
     let calls = (vec(step(names), 0..4), vec(step(names), 0..3), vec(step(names), 0..3));
     let calls = option::of(calls.prop_map(|(steps, upgraded, finally)| Calls { steps, upgraded, finally }));
-    let ladder = (vec(step(names), 0..8), calls, offsets(), any::<bool>());
+    let ladder = (vec(step(names), 0..8), calls, offsets(), acknowledging());
     let channel = (
         option::of(text()),
         after_loss(),
@@ -75,13 +75,16 @@ fn behaviour(names: &[String]) -> impl Strategy<Value = Behaviour> + use<> {
     );
     let tries = prop_oneof![Just(NonZeroU32::MIN), any::<NonZeroU32>()];
     let limits = (prop_oneof![Just(16_384), any::<u32>()], option::of(duration()), stream_id(), tries);
+    let limits = (limits, option::of(hello()), any::<bool>());
     (ladder, channel, limits).prop_map(|(ladder, channel, limits)| {
         let (connect, calls, cuts, acknowledges) = ladder;
         let (fail_fast, after_loss, after_early_loss, (wait, from), reactions) = channel;
-        let (frame_limit, settings_within, first_stream, tries) = limits;
+        let ((frame_limit, settings_within, first_stream, tries), tls, fixed_priorities) = limits;
         Behaviour {
+            tls,
             cuts,
             acknowledges,
+            fixed_priorities,
             frame_limit,
             settings_within,
             first_stream,
@@ -97,10 +100,24 @@ fn behaviour(names: &[String]) -> impl Strategy<Value = Behaviour> + use<> {
     })
 }
 
+fn hello() -> impl Strategy<Value = Hello> {
+    let versions = vec![TlsVersion::Tls10, TlsVersion::Tls11, TlsVersion::Tls12, TlsVersion::Tls13];
+    let versions = (select(versions.clone()), vec(select(versions), 0..3));
+    (vec(text(), 0..3), option::of(text()), versions, option::of(text())).prop_map(
+        |(alpn, sni, (first, rest), authority)| Hello {
+            alpn,
+            sni,
+            versions: OneOrMore::new(first, rest),
+            authority,
+        },
+    )
+}
+
 fn step(names: &[String]) -> impl Strategy<Value = Step> + use<> {
-    let items = (item(names), vec(item(names), 0..3));
+    let items = || (item(names), vec(item(names), 0..3));
     prop_oneof![
-        4 => items.prop_map(|(first, rest)| Step::Send(OneOrMore::new(first, rest))),
+        4 => items().prop_map(|(first, rest)| Step::Send(OneOrMore::new(first, rest))),
+        1 => items().prop_map(|(first, rest)| Step::Hold(OneOrMore::new(first, rest))),
         4 => (awaited(), option::of(duration()), option::of(text()))
             .prop_map(|(what, within, otherwise)| Step::Await { what, within, otherwise }),
         1 => duration().prop_map(Step::Wait),
@@ -217,12 +234,20 @@ fn occasion() -> impl Strategy<Value = Occasion> {
         Trigger::ResetStream,
         Trigger::Status,
         Trigger::HttpStatus,
+        Trigger::ContentType,
+        Trigger::NoAlpn,
+        Trigger::Alert,
+        Trigger::NotTls,
         Trigger::Timeout,
         Trigger::Deadline,
     ];
-    let phases = vec![Phase::Writing, Phase::Connecting, Phase::Idle, Phase::Call];
-    (select(triggers), option::of(select(phases)), any::<bool>())
-        .prop_map(|(trigger, phase, after_goaway)| Occasion { trigger, phase, after_goaway })
+    let phases = vec![Phase::Securing, Phase::Writing, Phase::Connecting, Phase::Idle, Phase::Call];
+    (select(triggers), option::of(select(phases)), any::<bool>(), option::of(error_code()))
+        .prop_map(|(trigger, phase, after_goaway, code)| Occasion { trigger, phase, after_goaway, code })
+}
+
+fn acknowledging() -> impl Strategy<Value = Acknowledging> {
+    select(vec![Acknowledging::AtOnce, Acknowledging::Late, Acknowledging::Never])
 }
 
 fn action() -> impl Strategy<Value = Action> {

@@ -29,7 +29,7 @@ fn a_step() {
     3 |   half-clsoe
       |   ^^^^^^^^^^
       |
-      = help: the nearest is `half-close`; there are >, <, wait, half-close, close, reset, silent, cut, no, frames, settings, streams, ready, call, upgraded, finally, on, fail-fast, after, tries
+      = help: the nearest is `half-close`; there are tls, >, hold, <, wait, half-close, close, reset, silent, cut, no, acks, priorities, frames, settings, streams, ready, call, upgraded, finally, on, fail-fast, after, tries
     ");
 }
 
@@ -92,7 +92,7 @@ fn an_event() {
     2 |   on timeot connecting fail "too late"
       |      ^^^^^^
       |
-      = help: the nearest is `timeout`; there are end, reset, http1, not-settings, protocol, goaway, unprocessed, reset-stream, status, http-status, content-type, timeout, deadline
+      = help: the nearest is `timeout`; there are end, reset, http1, not-settings, protocol, goaway, unprocessed, reset-stream, status, http-status, content-type, no-alpn, alert, not-tls, timeout, deadline
     "#);
 }
 

@@ -69,7 +69,7 @@ impl Connection {
         }
         let phase = self.phase();
         let plan = Arc::clone(&self.plan);
-        let action = plan.reaction(trigger, phase, self.answers.goaway.is_some());
+        let action = plan.reaction(trigger, phase, self.answers.goaway.is_some(), self.stated_code());
         let text = match action {
             Some(Action::Ignore) => return,
             Some(Action::Later) => {
@@ -93,7 +93,8 @@ impl Connection {
             return;
         }
         match phase {
-            Phase::Writing | Phase::Connecting => {
+            Phase::Securing if !self.plan.makes_calls() => self.call_ends(CallEnd::Failed(failure), trigger),
+            Phase::Securing | Phase::Writing | Phase::Connecting => {
                 self.news.push_back(News::Failed(failure));
                 self.close();
             }
@@ -139,7 +140,9 @@ impl Connection {
             Trigger::Deadline => Some("the deadline is over"),
             Trigger::ResetStream => Some("the server reset the stream"),
             Trigger::Status => Some("the server answered with an error"),
-            Trigger::HttpStatus | Trigger::ContentType => None,
+            Trigger::Alert => Some("the server sent a TLS alert"),
+            Trigger::NotTls => Some("the server does not speak TLS"),
+            Trigger::HttpStatus | Trigger::ContentType | Trigger::NoAlpn => None,
             Trigger::GoAway | Trigger::Unprocessed if !self.plan.makes_calls() => {
                 let error = |goaway: &GoAway| goaway.code != ErrorCode::NoError;
                 self.answers.goaway.as_ref().is_some_and(error).then_some("the server said GOAWAY")
@@ -152,11 +155,16 @@ impl Connection {
     pub(super) fn cause(&self, trigger: Trigger) -> Cause {
         let answer = self.answers.streams.get(&self.stream);
         Cause::Refused(match trigger {
+            Trigger::Timeout if self.stage == Stage::Securing => {
+                return Cause::Waited(WaitingFor::TlsHandshake);
+            }
             Trigger::Timeout => return Cause::Waited(WaitingFor::Settings),
             Trigger::Deadline => return Cause::Waited(self.waiting_for()),
             Trigger::Reset | Trigger::End if self.answers.goaway.is_some() => self.goaway_refusal(),
             Trigger::GoAway | Trigger::Unprocessed => self.goaway_refusal(),
             Trigger::Reset => Refusal::Reset,
+            Trigger::Alert => Refusal::Alert(self.alert.unwrap_or_default()),
+            Trigger::NoAlpn | Trigger::NotTls => Refusal::Close,
             Trigger::End | Trigger::NotSettings | Trigger::Protocol => Refusal::Close,
             Trigger::Http1 => Refusal::Status(self.answers.http1_status.map_or(0, u32::from)),
             Trigger::ResetStream => {
@@ -169,6 +177,12 @@ impl Connection {
         })
     }
 
+    /// The code that the server gave for what it did: of the stream's reset, else of its GOAWAY.
+    fn stated_code(&self) -> Option<ErrorCode> {
+        let reset = self.answers.streams.get(&self.stream).and_then(|answer| answer.reset);
+        reset.or(self.answers.goaway.as_ref().map(|goaway| goaway.code))
+    }
+
     pub(super) fn goaway_refusal(&self) -> Refusal {
         Refusal::GoAway(self.answers.goaway.as_ref().map_or(0, |goaway| goaway.code.into()))
     }
@@ -178,6 +192,9 @@ impl Connection {
             goaway: self.answers.goaway.as_ref(),
             answer: self.answers.streams.get(&self.stream),
             first_frame: self.answers.first_frame,
+            alert: self.alert,
+            deadline: self.plan.work.deadline,
+            http1_status: self.answers.http1_status,
         }
     }
 
@@ -201,6 +218,7 @@ impl Connection {
                 let writes = rest.iter().any(|step| matches!(step, Step::Send(_)));
                 if writes { Phase::Writing } else { Phase::Connecting }
             }
+            Stage::Securing => Phase::Securing,
             Stage::Calling => Phase::Call,
             Stage::Idle | Stage::Finishing | Stage::Over => Phase::Idle,
         }

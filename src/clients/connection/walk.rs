@@ -21,7 +21,7 @@ impl Connection {
             Stage::Calling if plan.makes_calls() => plan.call_steps(),
             Stage::Calling => &plan.behaviour.connect,
             Stage::Finishing => plan.final_steps(),
-            Stage::Idle | Stage::Over => &[][..],
+            Stage::Securing | Stage::Idle | Stage::Over => &[][..],
         };
         steps.get(self.step)
     }
@@ -71,7 +71,7 @@ impl Connection {
             if self.blocked != Blocked::No {
                 continue;
             }
-            if matches!(self.stage, Stage::Idle | Stage::Over) {
+            if matches!(self.stage, Stage::Securing | Stage::Idle | Stage::Over) {
                 return;
             }
             let plan = Arc::clone(&self.plan);
@@ -95,7 +95,7 @@ impl Connection {
                 if self.plan.makes_calls() { self.enter(Stage::Idle) } else { self.close() }
             }
             Stage::Finishing => self.close(),
-            Stage::Idle | Stage::Over => {}
+            Stage::Securing | Stage::Idle | Stage::Over => {}
         }
     }
 
@@ -109,6 +109,12 @@ impl Connection {
                 let left = self.call_deadline.map_or(self.plan.work.deadline, |at| at.saturating_sub(now));
                 let bytes = self.plan.encode(items, self.stream, left, &mut self.encoder);
                 self.write(bytes);
+                self.pass();
+            }
+            Step::Hold(items) => {
+                let left = self.call_deadline.map_or(self.plan.work.deadline, |at| at.saturating_sub(now));
+                let bytes = self.plan.encode(items, self.stream, left, &mut self.encoder);
+                self.held.extend_from_slice(&bytes);
                 self.pass();
             }
             Step::Await { what, .. } => self.blocked = Blocked::Awaiting { what: *what, since: now },
@@ -177,6 +183,10 @@ impl Connection {
 
     /// One write, or where the script cuts it several: every write leaves as a segment of its own.
     fn write(&mut self, mut bytes: Bytes) {
+        if !self.held.is_empty() {
+            self.held.extend_from_slice(&bytes);
+            bytes = std::mem::take(&mut self.held).into();
+        }
         while !bytes.is_empty() {
             let first = self.plan.behaviour.cuts.first(self.written, bytes.len());
             self.written += first as u64;

@@ -5,7 +5,8 @@ use super::{ByteForm, Listed, Reader, Writer};
 use crate::clients::ClientSpec;
 use crate::net::Offsets;
 use crate::script::{
-    Action, AfterFailure, AfterLoss, Behaviour, Calls, Client, Occasion, Phase, Trigger, WaitFrom, Who,
+    Acknowledging, Action, AfterFailure, AfterLoss, Behaviour, Calls, Client, Hello, Occasion, Phase,
+    TlsVersion, Trigger, WaitFrom, Who,
 };
 use crate::wire::StreamId;
 use std::num::NonZeroU32;
@@ -18,7 +19,7 @@ const USUAL_CLIENT: &str = "grpc-go@1.33.3";
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Particular {
     Cuts(Offsets),
-    NoAcks,
+    Acks(Acknowledging),
     Calls(Calls),
     Reaction(Occasion, Action),
     SettingsWithin(Duration),
@@ -28,12 +29,14 @@ enum Particular {
     AfterFailure(AfterFailure),
     FrameLimit(u32),
     FirstStream(StreamId),
+    Tls(Hello),
     Tries(NonZeroU32),
+    FixedPriorities,
 }
 
 choice!(Particular {
     Cuts { 0: offsets },
-    NoAcks,
+    Acks { 0: when },
     Calls { 0: calls },
     Reaction { 0: occasion, 1: action },
     SettingsWithin { 0: within },
@@ -43,13 +46,15 @@ choice!(Particular {
     AfterFailure { 0: failure },
     FrameLimit { 0: limit },
     FirstStream { 0: stream },
+    Tls { 0: hello },
     Tries { 0: tries },
+    FixedPriorities,
 });
 
 choice!(Who { Scripted { 0: behaviour }, Catalogued { 0: spec } });
 
 record!(Calls { steps, finally, upgraded });
-record!(Occasion { trigger, phase, after_goaway });
+record!(Occasion { trigger, phase, after_goaway, code });
 record!(AfterFailure { wait, from });
 
 choice!(Trigger {
@@ -65,12 +70,18 @@ choice!(Trigger {
     Status,
     HttpStatus,
     ContentType,
+    NoAlpn,
+    Alert,
+    NotTls,
     Deadline,
 });
 
-choice!(Phase { Connecting, Call, Writing, Idle });
+choice!(Phase { Connecting, Call, Writing, Idle, Securing });
+choice!(TlsVersion { Tls13, Tls12, Tls11, Tls10 });
+record!(Hello { alpn, sni, versions, authority });
 choice!(Action { Fail { 0: texts }, Retry { 0: text }, Ignore, Later });
 choice!(AfterLoss { Connect, Idle, Blink, Wait { 0: wait, 1: from } });
+choice!(Acknowledging { Never, Late, AtOnce });
 choice!(WaitFrom { End, Start });
 
 /// Who it is comes before what it is called: a name says least.
@@ -106,7 +117,7 @@ impl Behaviour {
     fn take(&mut self, particular: Particular) {
         match particular {
             Particular::Cuts(offsets) => self.cuts = offsets,
-            Particular::NoAcks => self.acknowledges = false,
+            Particular::Acks(when) => self.acknowledges = when,
             Particular::Calls(calls) => self.calls = Some(calls),
             Particular::Reaction(occasion, action) => drop(self.reactions.insert(occasion, action)),
             Particular::SettingsWithin(within) => self.settings_within = Some(within),
@@ -116,15 +127,19 @@ impl Behaviour {
             Particular::AfterFailure(failure) => self.after_failure = failure,
             Particular::FrameLimit(limit) => self.frame_limit = limit,
             Particular::FirstStream(stream) => self.first_stream = stream,
+            Particular::Tls(hello) => self.tls = Some(hello),
             Particular::Tries(tries) => self.tries = tries,
+            Particular::FixedPriorities => self.fixed_priorities = true,
         }
     }
 
     fn particulars(&self) -> Vec<Particular> {
         let default = Self::default();
         let Self {
+            tls,
             cuts,
             acknowledges,
+            fixed_priorities,
             frame_limit,
             settings_within,
             first_stream,
@@ -139,7 +154,8 @@ impl Behaviour {
         } = self;
         let mut particulars = vec![
             (*cuts != default.cuts).then(|| Particular::Cuts(cuts.clone())),
-            (!acknowledges).then_some(Particular::NoAcks),
+            (*acknowledges != default.acknowledges).then_some(Particular::Acks(*acknowledges)),
+            fixed_priorities.then_some(Particular::FixedPriorities),
             (*frame_limit != default.frame_limit).then_some(Particular::FrameLimit(*frame_limit)),
             settings_within.map(Particular::SettingsWithin),
             (*first_stream != default.first_stream).then_some(Particular::FirstStream(*first_stream)),
@@ -147,6 +163,7 @@ impl Behaviour {
             fail_fast.clone().map(Particular::FailFast),
             (*after_loss != default.after_loss).then_some(Particular::AfterLoss(*after_loss)),
             after_early_loss.map(Particular::AfterEarlyLoss),
+            tls.clone().map(Particular::Tls),
             (*after_failure != default.after_failure).then_some(Particular::AfterFailure(*after_failure)),
             (*tries != default.tries).then_some(Particular::Tries(*tries)),
         ];

@@ -153,4 +153,5 @@ macro_rules! listed_by_a_byte {
     )+};
 }
 
-pub(super) use {choice, listed_by_a_byte, record};
+pub(crate) use choice;
+pub(super) use {listed_by_a_byte, record};

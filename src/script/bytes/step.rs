@@ -21,6 +21,7 @@ choice!(Step {
     HalfClose,
     Reset,
     Silent,
+    Hold { 0: items },
 });
 
 choice!(Item {
@@ -59,7 +60,7 @@ record!(FieldLine { name, value, policy });
 record!(Setting { id, value });
 record!(Priority { exclusive, dependency, weight });
 record!(RawFrame { kind, flags, reserved, stream, payload });
-listed_by_a_byte!(FieldList, FieldLine, Setting);
+listed_by_a_byte!(FieldList, FieldLine, Setting, ErrorCode);
 
 choice!(Indexing { Incremental, Without, Never });
 choice!(NameSource { FromTable { 0: entry }, Spelled });

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::script::error::Complaint;
 use crate::script::{
-    Action, AfterFailure, AfterLoss, Awaited, Behaviour, FieldList, Line, Occasion, OneOrMore, Phase,
-    ScriptError, Step, Trigger, WaitFrom,
+    Acknowledging, Action, AfterFailure, AfterLoss, Awaited, Behaviour, FieldList, Line, Occasion, OneOrMore,
+    Phase, ScriptError, Step, Trigger, WaitFrom,
 };
 
-use super::{item, value};
+use super::{hello, item, value};
 
 /// Reads the lines of one client.
 pub(crate) struct BehaviourParser<'a> {
@@ -30,8 +30,10 @@ enum Section {
 }
 
 impl<'a> BehaviourParser<'a> {
-    pub(crate) const KEYWORDS: [&'static str; 20] = [
+    pub(crate) const KEYWORDS: [&'static str; 24] = [
+        "tls",
         ">",
+        "hold",
         "<",
         "wait",
         "half-close",
@@ -40,6 +42,8 @@ impl<'a> BehaviourParser<'a> {
         "silent",
         "cut",
         "no",
+        "acks",
+        "priorities",
         "frames",
         "settings",
         "streams",
@@ -66,6 +70,11 @@ impl<'a> BehaviourParser<'a> {
                 self.step(Step::Send(items));
                 return Ok(true);
             }
+            "hold" => {
+                let items = item::items(line, self.lists)?;
+                self.step(Step::Hold(items));
+                return Ok(true);
+            }
             "<" => {
                 let step = awaiting(line)?;
                 self.step(step);
@@ -78,10 +87,24 @@ impl<'a> BehaviourParser<'a> {
             "close" => self.step(Step::Close),
             "reset" => self.step(Step::Reset),
             "silent" => self.step(Step::Silent),
+            "tls" => self.behaviour.tls = Some(hello::hello(line)?),
             "cut" => self.behaviour.cuts = value::offsets(line)?,
             "no" => {
                 line.keyword("acks")?;
-                self.behaviour.acknowledges = false;
+                self.behaviour.acknowledges = Acknowledging::Never;
+            }
+            "acks" => {
+                self.behaviour.acknowledges = if line.take("late") {
+                    Acknowledging::Late
+                } else {
+                    line.keyword("at")?;
+                    line.keyword("once")?;
+                    Acknowledging::AtOnce
+                };
+            }
+            "priorities" => {
+                line.keyword("fixed")?;
+                self.behaviour.fixed_priorities = true;
             }
             "frames" => {
                 line.keyword("up")?;
@@ -247,6 +270,11 @@ fn awaiting(line: &mut Line<'_>) -> Result<Step, ScriptError> {
     Ok(Step::Await { what, within, otherwise })
 }
 
+/// `TRIGGER PHASE ..` and what is done then.
+pub(crate) fn parse_reaction(line: &mut Line<'_>) -> Result<(Occasion, Action), ScriptError> {
+    Ok((occasion(line)?, action(line)?))
+}
+
 fn occasion(line: &mut Line<'_>) -> Result<Occasion, ScriptError> {
     let word = line.expect_word("what happens")?;
     let trigger = Trigger::ALL.into_iter().find(|trigger| trigger.word() == word).ok_or_else(|| {
@@ -257,7 +285,8 @@ fn occasion(line: &mut Line<'_>) -> Result<Occasion, ScriptError> {
     if after_goaway {
         line.keyword("goaway")?;
     }
-    Ok(Occasion { trigger, phase, after_goaway })
+    let code = if line.take("code") { Some(item::error_code(line)?) } else { None };
+    Ok(Occasion { trigger, phase, after_goaway, code })
 }
 
 fn action(line: &mut Line<'_>) -> Result<Action, ScriptError> {

@@ -1,6 +1,7 @@
 //! From lines to a [`Script`]. One function reads one kind of block; what is inside a client is in `behaviour`.
 
 mod behaviour;
+mod hello;
 mod item;
 mod value;
 
@@ -15,7 +16,7 @@ use super::{
     Behaviour, Client, Expectation, ExpectedOutcome, FieldLine, FieldList, Line, Script, ScriptError, Who,
 };
 
-pub(crate) use behaviour::BehaviourParser;
+pub(crate) use behaviour::{BehaviourParser, parse_reaction};
 pub(super) use value::policy_words;
 
 const BLOCKS: [&str; 5] = ["client", "server", "network", "expect", "fields"];

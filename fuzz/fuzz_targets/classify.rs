@@ -1,0 +1,4 @@
+//! Any bytes, any cuts: see `muxbed::fuzzing::classify`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| muxbed::fuzzing::classify(bytes));

@@ -1,0 +1,119 @@
+//! What the target `classify` makes of its bytes: rules, limits and cuts first, and then the stream itself.
+//!
+//! The form is put together of the same parts as a script's, for the same reasons: any bytes are some case, and zeros are
+//! what is usual. Five zeros and then a stream are that stream, uncut, for gRPC beside HTTP/1.
+
+use bytes::Bytes;
+
+use crate::mux::{DEFAULT_LIMIT, Rule, Rules, Value};
+use crate::net::Offsets;
+use crate::script::bytes::{ByteForm, Listed, Reader, Writer, choice};
+
+/// A connection's first bytes, where they are cut, and what looks at them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Case {
+    /// The rules in order; none are gRPC by header and HTTP/1 beside it.
+    pub rules: Vec<Rule>,
+    /// One more than the most bytes that are read for a decision; 0 is the usual limit.
+    pub limit: u64,
+    /// Whether there is a route for what fits no rule.
+    pub has_otherwise: bool,
+    /// Whether the client stays when it has said everything, until the multiplexer has long lost patience.
+    pub stays: bool,
+    /// Where the stream is cut.
+    pub cuts: Offsets,
+    /// What the client says.
+    pub stream: Bytes,
+}
+
+impl Case {
+    /// The case that these bytes are, for any bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut input = Reader::new(bytes);
+        Self {
+            rules: ByteForm::read(&mut input),
+            limit: input.number(),
+            has_otherwise: ByteForm::read(&mut input),
+            stays: ByteForm::read(&mut input),
+            cuts: ByteForm::read(&mut input),
+            stream: Bytes::copy_from_slice(input.take(u64::MAX)),
+        }
+    }
+
+    /// The case as bytes, of which [`Self::from_bytes`] makes the same case.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let Self { rules, limit, has_otherwise, stays, cuts, stream } = self;
+        let mut output = Writer::new(&[]);
+        rules.write(&mut output);
+        output.number(*limit);
+        has_otherwise.write(&mut output);
+        stays.write(&mut output);
+        cuts.write(&mut output);
+        output.octets(stream);
+        output.into_bytes()
+    }
+
+    pub(super) fn rules(&self) -> Rules {
+        if self.rules.is_empty() {
+            return Rules::new().to("grpc", Rule::Grpc).to("http", Rule::Http1);
+        }
+        let numbered = self.rules.iter().enumerate();
+        numbered.fold(Rules::new(), |rules, (number, rule)| rules.to(&number.to_string(), rule.clone()))
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit.checked_sub(1).map_or(DEFAULT_LIMIT, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+    }
+
+    /// The stream in the pieces that the cuts make of it.
+    pub(super) fn pieces(&self) -> Vec<Bytes> {
+        let mut rest = self.stream.clone();
+        let mut pieces = Vec::new();
+        while !rest.is_empty() {
+            let offset = (self.stream.len() - rest.len()) as u64;
+            pieces.push(rest.split_to(self.cuts.first(offset, rest.len())));
+        }
+        pieces
+    }
+}
+
+choice!(Rule {
+    Grpc,
+    Http1,
+    Any,
+    Http2,
+    Http2Header { name: name, value: value },
+    Bytes { 0: bytes },
+});
+
+choice!(Value { Equals { 0: text }, StartsWith { 0: text } });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_zeros_and_a_stream_are_that_stream_uncut() {
+        let case = Case::from_bytes(b"\0\0\0\0\0PRI");
+        assert_eq!(case, Case { stream: Bytes::from_static(b"PRI"), ..Case::default() });
+        assert_eq!(case.pieces(), ["PRI"]);
+    }
+
+    #[test]
+    fn a_case_survives_its_bytes() {
+        let case = Case {
+            rules: vec![
+                Rule::Bytes(Bytes::from_static(b"SSH-")),
+                Rule::Http2Header { name: "te".to_owned(), value: Value::StartsWith("t".to_owned()) },
+                Rule::Any,
+            ],
+            limit: 300,
+            has_otherwise: true,
+            stays: true,
+            cuts: [1, 3].into(),
+            stream: Bytes::from_static(b"stream"),
+        };
+        assert_eq!(Case::from_bytes(&case.to_bytes()), case);
+        assert_eq!(case.pieces(), ["s", "tr", "eam"]);
+    }
+}

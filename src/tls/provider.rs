@@ -1,0 +1,101 @@
+//! Cryptography without chance: ring's, with random numbers and key exchange of our own.
+//!
+//! ring draws its X25519 keys from the system, which would make every run different, so the exchange is x25519-dalek's with a
+//! key drawn here. The generator belongs to the run: each run has a thread for itself, and begins with [`begin_run`].
+
+use std::cell::Cell;
+use std::sync::{Arc, LazyLock};
+
+use rustls::crypto::{
+    ActiveKeyExchange, CryptoProvider, GetRandomFailed, SecureRandom, SharedSecret, SupportedKxGroup, ring,
+};
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
+use rustls::{Error, NamedGroup, PeerMisbehaved};
+use x25519_dalek::{PublicKey, StaticSecret};
+
+/// The first state of every run's generator; any number but 0 does.
+const SEED: u64 = 0x6d75_7862_6564_2020;
+
+thread_local! {
+    static GENERATOR: Cell<u64> = const { Cell::new(SEED) };
+}
+
+/// Puts this thread's generator at its beginning.
+pub(crate) fn begin_run() {
+    GENERATOR.set(SEED);
+}
+
+pub(super) static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+    Arc::new(CryptoProvider {
+        kx_groups: vec![&Exchange],
+        secure_random: &Generator,
+        ..ring::default_provider()
+    })
+});
+
+/// A clock that stands still at the beginning of the captures' year.
+#[derive(Debug)]
+pub(super) struct StoppedClock;
+
+impl TimeProvider for StoppedClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_767_225_600)))
+    }
+}
+
+/// Xorshift (Marsaglia, 2003): nothing here is a secret.
+#[derive(Debug)]
+struct Generator;
+
+impl SecureRandom for Generator {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), GetRandomFailed> {
+        for chunk in buffer.chunks_mut(8) {
+            let mut state = GENERATOR.get();
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            GENERATOR.set(state);
+            chunk.copy_from_slice(&state.to_be_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Exchange;
+
+impl SupportedKxGroup for Exchange {
+    fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {
+        let mut key = [0; 32];
+        Generator.fill(&mut key)?;
+        let secret = StaticSecret::from(key);
+        let public = PublicKey::from(&secret).to_bytes();
+        Ok(Box::new(Started { secret, public }))
+    }
+
+    fn name(&self) -> NamedGroup {
+        NamedGroup::X25519
+    }
+}
+
+struct Started {
+    secret: StaticSecret,
+    public: [u8; 32],
+}
+
+impl ActiveKeyExchange for Started {
+    fn complete(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, Error> {
+        let peer: [u8; 32] = peer.try_into().map_err(|_| PeerMisbehaved::InvalidKeyShare)?;
+        let shared = self.secret.diffie_hellman(&PublicKey::from(peer));
+        Ok(SharedSecret::from(shared.as_bytes().as_slice()))
+    }
+
+    fn pub_key(&self) -> &[u8] {
+        &self.public
+    }
+
+    fn group(&self) -> NamedGroup {
+        NamedGroup::X25519
+    }
+}

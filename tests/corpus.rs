@@ -1,0 +1,155 @@
+//! Replays the seeds of `corpus/` with what the fuzz targets check, and, when asked to, makes new ones from what the
+//! repository has: its scenarios, the profiles of the catalogue and the recordings. `fuzz/README.md` says how the many
+//! that are made become the few that are kept.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use muxbed::capture::{KeyLog, self, Direction, RecordedClient};
+use muxbed::clients::{ClientSpec, families};
+use muxbed::fuzzing::{Case, classify, handshake};
+use muxbed::mux::{Rule, Value};
+use muxbed::scenarios::SCENARIOS;
+use muxbed::script::{Client, Script, Who};
+use muxbed::servers::{Front, ServerName};
+
+/// The most bytes of a seed: mutations of a long input seldom hit anything.
+const LONGEST: usize = 2048;
+
+fn files(folder: impl AsRef<Path>) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let listed = fs::read_dir(&root).unwrap_or_else(|error| panic!("{}: {error}", root.display()));
+    let mut files: Vec<PathBuf> = listed.map(|entry| entry.expect("it can be listed").path()).collect();
+    files.sort();
+    files
+}
+
+#[track_caller]
+fn replay(target: &str, check: fn(&[u8])) {
+    let seeds = files(Path::new("corpus").join(target));
+    assert!(!seeds.is_empty());
+    for seed in seeds {
+        let bytes = fs::read(&seed).expect("it can be read");
+        assert!(catch_unwind(|| check(&bytes)).is_ok(), "{} fails, see above", seed.display());
+    }
+}
+
+#[test]
+fn every_seed_of_classify_passes() {
+    replay("classify", classify);
+}
+
+#[test]
+fn every_seed_of_handshake_passes() {
+    replay("handshake", handshake);
+}
+
+#[test]
+fn every_target_has_its_seeds_replayed() {
+    let targets = files("fuzz/fuzz_targets");
+    let names: Vec<_> = targets.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
+    assert_eq!(names, ["classify", "handshake"]);
+}
+
+/// Writes what seeds are chosen from to `fuzz/corpus/TARGET`, which git does not know.
+#[test]
+#[ignore = "writes files; see fuzz/README.md"]
+fn make_seeds() {
+    let recorded = Recorded::read();
+    write("classify", &classify_seeds(&recorded.flights).iter().map(Case::to_bytes).collect());
+    write("handshake", &handshake_seeds(recorded.clients).iter().map(Script::to_bytes).collect());
+}
+
+fn write(target: &str, seeds: &BTreeSet<Vec<u8>>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    fs::create_dir_all(&folder).expect("the folder can be made");
+    for (number, seed) in seeds.iter().filter(|seed| seed.len() <= LONGEST).enumerate() {
+        fs::write(folder.join(format!("seed-{number:04}")), seed).expect("it can be written");
+    }
+}
+
+/// What the recordings have to give, alike ones once.
+#[derive(Default)]
+struct Recorded {
+    /// What clients sent.
+    flights: BTreeSet<Bytes>,
+    /// The same as scripts.
+    clients: Vec<RecordedClient>,
+}
+
+impl Recorded {
+    fn read() -> Self {
+        let mut recorded = Self::default();
+        for path in files("captures") {
+            let bytes = fs::read(&path).expect("it can be read");
+            let Ok(capture) = capture::read(&bytes) else { continue };
+            for flow in &capture.flows {
+                let sent = flow.data(Direction::ToServer).flat_map(|(_, bytes)| bytes).copied();
+                if recorded.flights.insert(sent.take(LONGEST).collect()) {
+                    recorded.clients.extend(RecordedClient::of(flow, &KeyLog::default()));
+                }
+            }
+        }
+        recorded
+    }
+}
+
+fn classify_seeds(flights: &BTreeSet<Bytes>) -> Vec<Case> {
+    let field = |name: &str, value| Rule::Http2Header { name: name.to_owned(), value };
+    let rule_sets = [
+        vec![],
+        vec![Rule::Any],
+        vec![Rule::Grpc, Rule::Any],
+        vec![Rule::Http2, Rule::Http1],
+        vec![Rule::Bytes(Bytes::from_static(b"GET /")), Rule::Grpc],
+        vec![
+            field("content-type", Value::Equals("application/grpc+proto".to_owned())),
+            field("content-type", Value::StartsWith("application/grpc".to_owned())),
+        ],
+    ];
+    let shapes = [
+        Case::default(),
+        Case { stays: true, cuts: [24, 33].into(), ..Case::default() },
+        Case { limit: 41, has_otherwise: true, cuts: [1, 9, 24].into(), ..Case::default() },
+    ];
+    let mut seeds = Vec::new();
+    for flight in flights {
+        for rules in &rule_sets {
+            let cases = shapes.iter().cloned();
+            let told = |case| Case { rules: rules.clone(), stream: flight.clone(), ..case };
+            seeds.extend(cases.map(told));
+        }
+    }
+    seeds
+}
+
+fn handshake_seeds(recorded: Vec<RecordedClient>) -> Vec<Script> {
+    let scenarios = SCENARIOS.iter().map(|scenario| scenario.script().expect("it can be read"));
+    let mut seeds: Vec<Script> = scenarios.collect();
+    let servers = || Front::ALL.map(|front| Some(ServerName::from(front))).into_iter();
+    let alone = |who| vec![Client { name: "c".to_owned(), who }];
+    for family in families() {
+        for profile in &family.profiles {
+            let spec = ClientSpec {
+                name: family.name.clone(),
+                version: profile.from.clone(),
+                mode: profile.mode.clone(),
+                environment: profile.environment.clone(),
+            };
+            let script = Script { clients: alone(Who::Catalogued(spec)), ..Script::default() };
+            seeds.extend(servers().map(|server| Script { server, ..script.clone() }));
+            let who = Who::Scripted(Box::new(profile.behaviour.clone()));
+            let field_lists = family.field_lists.clone();
+            let script = Script { clients: alone(who), field_lists, ..Script::default() };
+            seeds.extend(servers().map(|server| Script { server, ..script.clone() }));
+        }
+    }
+    for client in recorded {
+        let who = Who::Scripted(Box::new(client.behaviour));
+        seeds.push(Script { clients: alone(who), ..Script::default() });
+    }
+    seeds
+}
