@@ -8,7 +8,7 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use muxbed::capture::{KeyLog, self, Direction, RecordedClient};
+use muxbed::capture::{self, Direction, KeyLog, RecordedClient};
 use muxbed::clients::{ClientSpec, families};
 use muxbed::fuzzing::{Case, classify, handshake};
 use muxbed::mux::{Rule, Value};

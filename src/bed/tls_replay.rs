@@ -120,7 +120,8 @@ fn leaving_without_alpn(tls: &RecordedTls) -> Vec<KnownClient> {
     if !(tls.established && chose_none) {
         return Vec::new();
     }
-    let known = families().iter().flat_map(|family| family.profiles.iter().map(move |profile| (family, profile)));
+    let known =
+        families().iter().flat_map(|family| family.profiles.iter().map(move |profile| (family, profile)));
     let alike = known.filter(|(_, profile)| {
         let wants = profile.behaviour.reactions.iter().any(|(occasion, action)| {
             occasion.trigger == Trigger::NoAlpn && matches!(action, Action::Fail(_))
