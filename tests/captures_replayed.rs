@@ -170,7 +170,7 @@ fn what_grpc_go_said_over_tls_is_served_in_the_clear() {
 fn how_it_ended_over_tls_is_said_too() {
     let captured = |file: &str| {
         let flows = replayed(&format!("captures/{file}").into(), "tls-mux", None);
-        assert!(flows[0].run.as_ref().is_none_or(|run| run.works()), "{file}");
+        assert!(flows[0].run.as_ref().is_none_or(muxbed::Run::works), "{file}");
         flows[0].captured.clone().map(|outcome| outcome.to_string())
     };
     assert_eq!(captured("grpc-go-1.33.3__tls-direct.pcapng").as_deref(), Some("served by grpc"));
