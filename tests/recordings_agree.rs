@@ -34,14 +34,6 @@ fn assert_agrees(comparison: &Comparison) {
     assert!(comparison.agrees(), "{client} against {server}: {skipped:?} {differs:#?}");
 }
 
-/// How many recordings of a family agree: all that are predicted.
-fn agreeing(family: &str) -> usize {
-    let all = observations().into_iter();
-    let predicted =
-        all.filter(|observed| observed.client == family && is_predicted(family, &observed.server));
-    predicted.inspect(|observation| assert_agrees(&compared(observation))).count()
-}
-
 #[test]
 fn every_recording_agrees() {
     let all = observations();

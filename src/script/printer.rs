@@ -1,17 +1,21 @@
 //! A script as text that parses back to the same script.
 
-use std::fmt::{self, Display, Formatter, Write};
-use std::time::Duration;
+mod words;
 
-use crate::net::{Cuts, Fault, Network, Offsets, Path, Unread};
+use std::fmt::{self, Display, Formatter};
+
+use crate::net::{Cuts, Fault, Network, Path, Unread};
+use crate::wire::ErrorCode;
 use crate::wire::hpack::Policy;
-use crate::wire::{ErrorCode, Priority};
 
 use super::parser::policy_words;
 use super::{
     Acknowledging, Action, AfterFailure, AfterLoss, Awaited, Behaviour, Client, Expectation, ExpectedOutcome,
     HeaderList, Hello, Item, Occasion, Script, Step, StreamReference, WaitFrom, Who,
 };
+
+pub(crate) use words::Time;
+use words::{Hexadecimal, Listed, Place, Quoted, Word, readable};
 
 impl Display for Script {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
@@ -345,22 +349,6 @@ fn path(formatter: &mut Formatter<'_>, side: &str, path: &Path) -> fmt::Result {
     }
 }
 
-/// A duration in the largest unit that holds it exactly.
-pub(crate) struct Time(pub(crate) Duration);
-
-impl Display for Time {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let nanoseconds = self.0.as_nanos();
-        let units = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1)];
-        let (unit, size) = if nanoseconds == 0 {
-            ("ms", 1)
-        } else {
-            units.into_iter().find(|(_, size)| nanoseconds.is_multiple_of(*size)).unwrap_or(("ns", 1))
-        };
-        write!(formatter, "{}{unit}", nanoseconds / size)
-    }
-}
-
 impl Display for AfterLoss {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match self {
@@ -373,80 +361,4 @@ impl Display for AfterLoss {
             }
         }
     }
-}
-
-struct Listed<'a>(&'a Offsets);
-
-impl Display for Listed<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|offset| write!(formatter, " {offset}"))
-    }
-}
-
-/// A stream's place among the others.
-struct Place<'a>(&'a Priority);
-
-impl Display for Place<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let Priority { exclusive, dependency, weight } = self.0;
-        let exclusive = if *exclusive { " exclusive" } else { "" };
-        write!(formatter, "on {dependency} weight {weight}{exclusive}")
-    }
-}
-
-struct Hexadecimal<'a>(&'a [u8]);
-
-impl Display for Hexadecimal<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        if !self.0.is_empty() {
-            formatter.write_char(' ')?;
-        }
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
-    }
-}
-
-/// Text in quotes, with what can't be printed escaped.
-struct Quoted<'a>(&'a [u8]);
-
-impl Display for Quoted<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        formatter.write_char('"')?;
-        for chunk in self.0.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                match character {
-                    '"' | '\\' => write!(formatter, "\\{character}")?,
-                    '\r' => formatter.write_str("\\r")?,
-                    '\n' => formatter.write_str("\\n")?,
-                    '\t' => formatter.write_str("\\t")?,
-                    control if control.is_ascii_control() => {
-                        write!(formatter, "\\x{:02x}", u32::from(control))?;
-                    }
-                    other => formatter.write_char(other)?,
-                }
-            }
-            chunk.invalid().iter().try_for_each(|byte| write!(formatter, "\\x{byte:02x}"))?;
-        }
-        formatter.write_char('"')
-    }
-}
-
-/// A word as it is where it can be read back as one, else in quotes.
-struct Word<'a>(&'a str);
-
-impl Display for Word<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let plain = |character: char| {
-            !(character.is_whitespace() || character.is_control() || "\",#".contains(character))
-        };
-        if !self.0.is_empty() && self.0.chars().all(plain) {
-            formatter.write_str(self.0)
-        } else {
-            Quoted(self.0.as_bytes()).fmt(formatter)
-        }
-    }
-}
-
-/// Whether bytes are better shown as text.
-fn readable(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|byte| byte.is_ascii_graphic() || b" \r\n\t".contains(byte))
 }

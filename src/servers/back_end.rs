@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::fronts::Tempo;
-use super::model::{Model, Traits};
+use super::model::Model;
+use super::traits::Traits;
 use super::{Accepted, BackEnd, c_core, grpc_go, netty, nghttp2, tonic_health};
 
 /// A running back end.

@@ -8,7 +8,7 @@ use crate::wire::hpack::{Huffman, Indexing, NameSource, Policy};
 use crate::wire::{Increment, SettingId};
 
 use super::grpc_go::message;
-use super::model::{Measuring, Opening, Request, Response, SurplusAck, Traits};
+use super::traits::{Measuring, Opening, Request, Response, SurplusAck, Traits};
 
 /// Whether the client may send, and the server asks for, metadata in binary as it is (C-core's own setting).
 const ALLOW_TRUE_BINARY_METADATA: SettingId = SettingId::Unknown(0xfe03);

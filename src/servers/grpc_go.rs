@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::wire::hpack::Policy;
 use crate::wire::{ErrorCode, Increment, SettingId};
 
-use super::model::{Measuring, Opening, Request, Response, SurplusAck, Traits};
+use super::traits::{Measuring, Opening, Request, Response, SurplusAck, Traits};
 
 /// grpc-go's own transport. It never counts acknowledgements.
 pub(super) static GRPC_GO: Traits = Traits {

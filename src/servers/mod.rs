@@ -20,6 +20,7 @@ mod name;
 mod netty;
 mod nghttp2;
 mod tonic_health;
+mod traits;
 
 pub use accepted::Accepted;
 pub(crate) use fronts::{Notes, ServerPace, Tempo, serve};

@@ -9,7 +9,7 @@ use crate::wire::hpack::{Huffman, NameSource, Policy, StaticEntry};
 use crate::wire::{Increment, SettingId};
 
 use super::grpc_go;
-use super::model::{Measuring, Opening, Request, Response, SurplusAck, Traits};
+use super::traits::{Measuring, Opening, Request, Response, SurplusAck, Traits};
 
 /// It speaks as soon as the connection is there, and measures it with a PING of its own when a request comes.
 pub(super) static NETTY: Traits = Traits {

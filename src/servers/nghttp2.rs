@@ -10,7 +10,7 @@ use crate::wire::ErrorCode;
 use crate::wire::hpack::{NameSource, Policy, StaticEntry};
 
 use super::grpc_go::message;
-use super::model::{Opening, Request, Response, SurplusAck, Traits};
+use super::traits::{Opening, Request, Response, SurplusAck, Traits};
 
 /// It says GOAWAY on an acknowledgement that it is not owed ("SETTINGS: unexpected ACK"), with the code that Node gives
 /// every error of its session, and closes at once.
