@@ -46,7 +46,8 @@ impl Kind {
     }
 }
 
-/// The servers that an upgrade is looked at with, unless one is named.
+/// The servers that an upgrade is looked at with, unless some are named: every front before the back ends that need nothing
+/// else, the set-ups in which other back ends differ from those, and the usual ones over TLS, with ALPN and without.
 pub fn servers() -> Vec<ServerName> {
     let fronts = [
         Front::Direct,
@@ -56,10 +57,18 @@ pub fn servers() -> Vec<ServerName> {
         Front::CmuxPreface,
         Front::Mux,
     ];
-    let with = |back_end| fronts.map(|front| ServerName { security: Security::Cleartext, front, back_end });
+    let server = |security| move |back_end| move |front| ServerName { security, front, back_end };
+    let clear = server(Security::Cleartext);
     let alone = [Front::Mute, Front::Eof, Front::Http1].map(ServerName::from);
-    let behind = [BackEnd::GrpcGo, BackEnd::H2c, BackEnd::Tonic].into_iter().flat_map(with);
-    behind.chain(alone).collect()
+    let behind = [BackEnd::GrpcGo, BackEnd::H2c, BackEnd::Tonic].map(|back_end| fronts.map(clear(back_end)));
+    let others = [BackEnd::Nghttp2, BackEnd::Netty, BackEnd::CCore]
+        .map(|back_end| [Front::Direct, Front::CmuxSettings, Front::Mux].map(clear(back_end)));
+    let over_tls = [Security::Tls, Security::TlsWithoutAlpn].map(|security| {
+        [Front::Direct, Front::CmuxHeader, Front::CmuxSettings, Front::Mux]
+            .map(server(security)(BackEnd::GrpcGo))
+    });
+    let all = behind.into_iter().flatten().chain(alone);
+    all.chain(others.into_iter().flatten()).chain(over_tls.into_iter().flatten()).collect()
 }
 
 /// Runs both versions against each server and compares.
@@ -127,13 +136,16 @@ fn why(
     Some(format!("from {}: {} ({sources})", profile.from, profile.about))
 }
 
-/// What helps: other ways to put the same back end on the port, with which both versions work.
+/// What helps: other ways to put the same back end on the port, with which both versions work; and ALPN.
 fn remedy(from: &KnownClient, to: &KnownClient, server: ServerName) -> Vec<String> {
     let fronts = [Front::Mux, Front::CmuxPreface, Front::CmuxSettings, Front::CmuxHeader, Front::Direct];
-    fronts
+    let others = fronts.into_iter().filter(|front| *front != server.front);
+    let others = others.map(|front| ServerName { front, ..server });
+    let with_alpn = ServerName { security: Security::Tls, ..server };
+    let with_alpn = (server.security == Security::TlsWithoutAlpn).then_some(with_alpn);
+    with_alpn
         .into_iter()
-        .filter(|front| *front != server.front)
-        .map(|front| ServerName { front, ..server })
+        .chain(others)
         .filter(|name| run(from, *name).works() && run(to, *name).works())
         .map(|name| name.to_string())
         .collect()

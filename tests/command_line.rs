@@ -55,8 +55,8 @@ fn without_arguments_it_prints_the_matrix_of_the_landmarks() {
         line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(line("grpc-go@1.17.0")[1..6], ["served", "served", "served", "served", "served"]);
-    assert_eq!(line("grpc-go@1.18.0")[1..6], ["served", "STALLED", "served", "served", "served"]);
-    assert_eq!(line("grpc-go@1.83.1")[1..6], ["served", "STALLED", "served", "served", "served"]);
+    assert_eq!(line("grpc-go@1.18.0")[1..6], ["served", "STALLED", "20", "s*", "served"]);
+    assert_eq!(line("grpc-go@1.83.1")[1..6], ["served", "STALLED", "20", "s", "served"]);
 }
 
 #[test]

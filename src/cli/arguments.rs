@@ -53,7 +53,7 @@ pub(super) struct RunOptions {
     pub(super) seed: Option<u64>,
     /// How the result is written.
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
+    pub(super) format: ReportFormat,
 }
 
 #[derive(Debug, Args)]
@@ -105,7 +105,7 @@ pub(super) struct UpgradeOptions {
     pub(super) servers: Vec<String>,
     /// How the result is written.
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
+    pub(super) format: ReportFormat,
 }
 
 #[derive(Debug, Args)]
@@ -132,6 +132,19 @@ pub(super) enum Format {
     Human,
     /// One JSON object a line.
     Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+    /// JUnit's XML: a test case for each handshake.
+    Junit,
+    /// Markdown, for a comment on a pull request.
+    Markdown,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -1,18 +1,19 @@
 //! `muxbed run`: clients against servers, as ladders or as a matrix.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::{fs, io};
 
 use crate::bed::{Run, bed};
-use crate::clients::{ClientSpec, KnownClient, families};
+use crate::clients::{ClientSpec, Family, KnownClient, Role, families};
 use crate::nearest;
 use crate::outcome::Outcome;
-use crate::report::{every_ladder, ladder, matrix, run_line};
+use crate::report::{every_ladder, junit_of_runs, ladder, markdown_matrix, matrix, run_line};
 use crate::scenarios::{KnownScenario, SCENARIOS, unmet};
 use crate::script::Script;
 use crate::servers::{BackEnd, Front, Security, ServerName};
 
-use super::arguments::{Format, RunOptions};
+use super::arguments::{ReportFormat, RunOptions};
 use super::{Failed, Out, Status, newer_than_recorded};
 
 pub(super) fn run(options: &RunOptions, out: &mut Out) -> Result<Status, Failed> {
@@ -31,20 +32,23 @@ pub(super) fn run(options: &RunOptions, out: &mut Out) -> Result<Status, Failed>
             runs.push(scenario.run());
         }
     }
+    let names: Vec<String> = clients.iter().map(|client| client.spec.to_string()).collect();
+    let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
     match options.format {
-        Format::Json => runs.iter().try_for_each(|run| out.line(run_line(run)))?,
-        Format::Human if runs.len() == 1 => ladders(&runs[0], options, out)?,
-        Format::Human => {
-            let clients: Vec<String> = clients.iter().map(|client| client.spec.to_string()).collect();
-            let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
-            out.line(matrix(&clients, &servers, &runs))?;
+        ReportFormat::Json => runs.iter().try_for_each(|run| out.line(run_line(run)))?,
+        ReportFormat::Junit => out.line(junit_of_runs(&runs).map_err(Failed::input)?)?,
+        ReportFormat::Markdown => out.line(markdown_matrix(&names, &servers, &runs).trim_end())?,
+        ReportFormat::Human if runs.len() == 1 => ladders(&runs[0], options, out)?,
+        ReportFormat::Human => {
+            out.line(matrix(&names, &servers, &runs))?;
             out.line("")?;
             out.line("served: every call is answered; STALLED: both sides wait until then; refused: somebody says no;")?;
-            out.line("races: timing decides whether calls are answered. One of them in full:")?;
+            out.line("races: timing decides whether calls are answered; *: the version before this one still worked.")?;
+            out.line("One of them in full:")?;
             out.line("  muxbed run --client grpc-go@1.33.3 --server cmux-header")?;
         }
     }
-    if options.format == Format::Human {
+    if options.format == ReportFormat::Human {
         for known in clients.iter().filter(|known| known.is_newer_than_recorded()) {
             out.line(newer_than_recorded(known))?;
         }
@@ -69,8 +73,9 @@ fn run_scenario(name: &str, options: &RunOptions, out: &mut Out) -> Result<Statu
     let runs = scenario.run_all();
     let unmet = if options.servers.is_empty() { unmet(&script, &runs) } else { Vec::new() };
     match options.format {
-        Format::Json => runs.iter().try_for_each(|run| out.line(run_line(run)))?,
-        Format::Human => {
+        ReportFormat::Json => runs.iter().try_for_each(|run| out.line(run_line(run)))?,
+        ReportFormat::Junit => out.line(junit_of_runs(&runs).map_err(Failed::input)?)?,
+        ReportFormat::Markdown | ReportFormat::Human => {
             runs.iter().try_for_each(|run| ladders(run, options, out))?;
             unmet.iter().try_for_each(|words| out.line(format_args!("not as expected: {words}")))?;
         }
@@ -111,20 +116,36 @@ fn is_broken(run: &Run) -> bool {
 fn clients(specs: &[String]) -> Result<Vec<KnownClient>, Failed> {
     if specs.is_empty() {
         let landmarks = families().iter().flat_map(|family| {
-            family.landmarks.iter().map(|version| ClientSpec {
-                name: family.name.clone(),
-                version: version.clone(),
-                mode: family.default_mode.clone(),
-                environment: std::collections::BTreeMap::new(),
-            })
+            let of = move |mode: Option<String>| {
+                family.landmarks.iter().map(move |version| ClientSpec {
+                    name: family.name.clone(),
+                    version: version.clone(),
+                    mode: mode.clone(),
+                    environment: BTreeMap::new(),
+                })
+            };
+            modes(family).into_iter().flat_map(of)
         });
-        return landmarks.map(|spec| KnownClient::find(&spec).map_err(Failed::input)).collect();
+        return Ok(landmarks.filter_map(|spec| KnownClient::find(&spec).ok()).collect());
     }
     let mut clients = Vec::new();
     for spec in specs {
         clients.extend(KnownClient::find_all(spec).map_err(Failed::input)?);
     }
     Ok(clients)
+}
+
+/// The modes in which a family's landmarks are looked at: of gRPC's own clients all, for each is a way to make the same call.
+fn modes(family: &Family) -> Vec<Option<String>> {
+    let mut modes = vec![family.default_mode.clone()];
+    if family.role == Role::GrpcClient {
+        for profile in &family.profiles {
+            if !modes.contains(&profile.mode) {
+                modes.push(profile.mode.clone());
+            }
+        }
+    }
+    modes
 }
 
 fn servers(names: &[String]) -> Result<Vec<ServerName>, Failed> {
@@ -143,6 +164,8 @@ fn servers(names: &[String]) -> Result<Vec<ServerName>, Failed> {
             named(Front::Mute, BackEnd::GrpcGo),
             named(Front::Eof, BackEnd::GrpcGo),
             named(Front::Http1, BackEnd::GrpcGo),
+            ServerName { security: Security::Tls, ..named(Front::Mux, BackEnd::GrpcGo) },
+            ServerName { security: Security::TlsWithoutAlpn, ..named(Front::Mux, BackEnd::GrpcGo) },
         ]);
     }
     names.iter().map(|name| name.parse().map_err(Failed::input)).collect()

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::bed::{Run, find_client};
 use crate::clients::{KnownClient, Version};
-use crate::report::{time, upgrade_line};
+use crate::report::{junit_of_upgrade, markdown_upgrade, time, upgrade_line};
 use crate::servers::ServerName;
 use crate::upgrade::{Change, Kind, servers, upgrade as upgrade_client};
 
-use super::arguments::{Format, UpgradeOptions};
+use super::arguments::{ReportFormat, UpgradeOptions};
 use super::{Failed, Out, Status, newer_than_recorded};
 
 pub(super) fn upgrade(options: &UpgradeOptions, out: &mut Out) -> Result<Status, Failed> {
@@ -19,8 +19,12 @@ pub(super) fn upgrade(options: &UpgradeOptions, out: &mut Out) -> Result<Status,
     let looked_at = if named.is_empty() { servers() } else { named };
     let changes = upgrade_client(&from, &to, &looked_at);
     match options.format {
-        Format::Json => changes.iter().try_for_each(|change| out.line(upgrade_line(change)))?,
-        Format::Human => human(&from, &to, &changes, out)?,
+        ReportFormat::Json => changes.iter().try_for_each(|change| out.line(upgrade_line(change)))?,
+        ReportFormat::Human => human(&from, &to, &changes, out)?,
+        ReportFormat::Junit => {
+            out.line(junit_of_upgrade(&title(&from, &to), &changes).map_err(Failed::input)?)?
+        }
+        ReportFormat::Markdown => out.line(markdown_upgrade(&title(&from, &to), &changes).trim_end())?,
     }
     let breaks = changes.iter().any(|change| change.kind == Kind::Breaks);
     Ok(if breaks { Status::Differs } else { Status::Expected })
@@ -39,8 +43,12 @@ fn client(library: &str, version: &str) -> Result<KnownClient, Failed> {
     find_client(&format!("{name}@{version}{mode}{environment}")).map_err(Failed::input)
 }
 
+fn title(from: &KnownClient, to: &KnownClient) -> String {
+    format!("{} to {}", from.spec, to.spec)
+}
+
 fn human(from: &KnownClient, to: &KnownClient, changes: &[Change], out: &mut Out) -> Result<(), Failed> {
-    out.line(format_args!("{} to {}", from.spec, to.spec))?;
+    out.line(title(from, to))?;
     for known in [from, to].into_iter().filter(|known| known.is_newer_than_recorded()) {
         out.line(newer_than_recorded(known))?;
     }

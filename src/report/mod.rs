@@ -1,12 +1,16 @@
-//! Reports: what happened, as text for people and as JSON for programs. Events in, text out; nothing here decides
+//! Reports: what happened, as text for people, as JSON for programs, as JUnit and Markdown for CI. Events in, text out; nothing here decides
 //! anything.
 
 mod json;
+mod junit;
 mod ladder;
+mod markdown;
 mod matrix;
 
 pub use json::{Observed, fidelity_line, fidelity_summary, replay_line, run_line, upgrade_line};
+pub use junit::{junit_of_runs, junit_of_upgrade};
 pub use ladder::{every_ladder, ladder, time};
+pub use markdown::{markdown_matrix, markdown_upgrade};
 pub use matrix::{cell, matrix};
 
 impl std::fmt::Display for crate::bed::Run {
