@@ -22,7 +22,7 @@ pub(super) fn upgrade(options: &UpgradeOptions, out: &mut Out) -> Result<Status,
         ReportFormat::Json => changes.iter().try_for_each(|change| out.line(upgrade_line(change)))?,
         ReportFormat::Human => human(&from, &to, &changes, out)?,
         ReportFormat::Junit => {
-            out.line(junit_of_upgrade(&title(&from, &to), &changes).map_err(Failed::input)?)?
+            out.line(junit_of_upgrade(&title(&from, &to), &changes).map_err(Failed::input)?)?;
         }
         ReportFormat::Markdown => out.line(markdown_upgrade(&title(&from, &to), &changes).trim_end())?,
     }
