@@ -74,6 +74,7 @@ fn hello(tls: &RecordedTls) -> Hello {
         alpn: tls.hello.alpn.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
         sni: tls.hello.server_name.clone(),
         versions: OneOrMore::new(first, versions),
+        rsa_alone: false,
         authority: None,
     }
 }

@@ -204,6 +204,19 @@ impl Answers {
         }
     }
 
+    /// A head of HTTP/1 says what HEADERS of HTTP/2 would.
+    pub(crate) fn take_head_as_answer_on(&mut self, stream: StreamId) {
+        if let http1::Parsed::Complete { head, .. } =
+            http1::ResponseHead::parse(&self.head, HeadLimits::default())
+        {
+            let answer = self.streams.entry(stream).or_default();
+            answer.http_status = Some(head.status.into());
+            let stated = head.values("content-type").next();
+            answer.content_type = stated.map(|stated| String::from_utf8_lossy(stated).into_owned());
+            answer.ended = true;
+        }
+    }
+
     /// Nothing after this can be understood; but if it is the head of an HTTP/1 answer, its status is.
     fn stop(&mut self) {
         let rest = std::mem::replace(&mut self.frames, FrameReader::new(0)).into_buffered();

@@ -355,11 +355,22 @@ impl Connection {
                 self.go_to(0);
             }
             Answer::Http1Head if self.plan.makes_calls() && !self.awaits_http1() => {
-                self.happens(Trigger::Http1, now);
+                self.http1_head(now);
             }
             Answer::Reset(stream) if self.awaits_answer_on(stream) => self.stream_reset(stream, now),
             Answer::Ended(stream) if self.awaits_answer_on(stream) => self.stream_ended(stream, now),
             _ => {}
+        }
+    }
+
+    /// A call that waits for a stream to end takes it for that stream's answer.
+    fn http1_head(&mut self, now: Duration) {
+        if self.stage == Stage::Calling {
+            self.answers.take_head_as_answer_on(self.stream);
+            self.stream_ended(self.stream, now);
+        }
+        if self.stage == Stage::Calling {
+            self.happens(Trigger::Http1, now);
         }
     }
 

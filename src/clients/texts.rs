@@ -5,8 +5,8 @@
 //! `{reset Status}` the gRPC status that grpc-go makes of it; `{status}` is the number of the gRPC status answered,
 //! `{Status}` and `{STATUS}` its name as Go and Java write it, `{message}` its message; `{alert}` is the TLS alert
 //! as crypto/tls names it; `{http}` is the HTTP status,
-//! `{http reason}` what net/http calls it, `{http Status}` the gRPC status that gRPC makes of it; `{content-type}` is what grpc-go
-//! says of a content type that is not gRPC's, `{; content-type}` the same behind something else, `{content-type before 1.40}` its
+//! `{http reason}` what net/http calls it, `{http Status}` the gRPC status that gRPC makes of it, `{http status}`
+//! the same as connect-go writes it; `{content-type stated}` is the content type in quotes, `{content-type}` what grpc-go says of a content type that is not gRPC's, `{; content-type}` the same behind something else, `{content-type before 1.40}` its
 //! earlier words;
 //! `{frame}` the type of the server's first frame as golang.org/x/net names it, `{frame-number}` its number; `{http1}` is the
 //! status of an HTTP/1 answer. `{reset STATUS}` and `{http STATUS}` are spelled as in Java, `{goaway-number}` and `{code-number}`
@@ -65,6 +65,10 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         let reason = known.and_then(|known| known.canonical_reason()).unwrap_or_default();
         text = text.replace("{http reason}", reason);
         text = text.replace("{http Status}", STATUS_NAMES[status_of_http(http)]);
+        let code = upper_case(STATUS_NAMES[status_of_http(http)]).to_ascii_lowercase();
+        text = text.replace("{http status}", &code);
+        let stated = answer.content_type.as_deref().unwrap_or_default();
+        text = text.replace("{content-type stated}", &format!("{stated:?}"));
         text = text.replace("{http STATUS}", &upper_case(STATUS_NAMES[status_of_http(http)]));
         text = fill_in_content_type(&text, answer);
         if let Some(code) = answer.reset {

@@ -14,6 +14,8 @@ pub struct Hello {
     pub sni: Option<String>,
     /// The versions that it offers, in its order. One of them is 1.2 or 1.3.
     pub versions: OneOrMore<TlsVersion>,
+    /// Whether it takes certificates of RSA alone, for want of suites for others.
+    pub rsa_alone: bool,
     /// What it takes for `:authority` or `Host`, if not the address that it connects to; `{port}` is that one's port.
     pub authority: Option<String>,
 }
@@ -55,7 +57,7 @@ impl TlsVersion {
 impl Default for Hello {
     fn default() -> Self {
         let versions = OneOrMore::new(TlsVersion::Tls13, [TlsVersion::Tls12]);
-        Self { alpn: Vec::new(), sni: None, versions, authority: None }
+        Self { alpn: Vec::new(), sni: None, versions, rsa_alone: false, authority: None }
     }
 }
 

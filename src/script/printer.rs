@@ -103,7 +103,7 @@ impl Display for Behaviour {
 
 impl Display for Hello {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let Self { alpn, sni, versions, authority } = self;
+        let Self { alpn, sni, versions, rsa_alone, authority } = self;
         formatter.write_str("tls")?;
         for (index, protocol) in alpn.iter().enumerate() {
             write!(formatter, "{}{}", if index == 0 { " alpn=" } else { "," }, Word(protocol))?;
@@ -116,6 +116,7 @@ impl Display for Hello {
                 write!(formatter, "{}{version}", if index == 0 { " versions=" } else { "," })?;
             }
         }
+        formatter.write_str(if *rsa_alone { " certificates=rsa" } else { "" })?;
         match authority {
             Some(authority) => write!(formatter, " authority={}", Word(authority)),
             None => Ok(()),

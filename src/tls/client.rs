@@ -12,7 +12,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme, Suppor
 use crate::script::{Hello, TlsVersion};
 
 use super::identity::NAME;
-use super::provider::{PROVIDER, StoppedClock};
+use super::provider::{PROVIDER, RSA_ALONE, StoppedClock};
 
 /// One session. Bytes from the server go into [`Self::received`]; what is to be sent comes out of [`Self::next_write`].
 #[derive(Debug)]
@@ -54,7 +54,8 @@ impl ClientSession {
         if versions.is_empty() || hello.versions.contains(&TlsVersion::Tls12) {
             versions.push(&rustls::version::TLS12);
         }
-        let builder = ClientConfig::builder_with_details(Arc::clone(&PROVIDER), Arc::new(StoppedClock))
+        let provider = if hello.rsa_alone { Arc::clone(&RSA_ALONE) } else { Arc::clone(&PROVIDER) };
+        let builder = ClientConfig::builder_with_details(provider, Arc::new(StoppedClock))
             .with_protocol_versions(&versions)
             .expect("there are suites for each version");
         let mut config =

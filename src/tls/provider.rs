@@ -11,7 +11,7 @@ use rustls::crypto::{
 };
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
-use rustls::{Error, NamedGroup, PeerMisbehaved};
+use rustls::{Error, NamedGroup, PeerMisbehaved, SignatureAlgorithm};
 use x25519_dalek::{PublicKey, StaticSecret};
 
 /// The first state of every run's generator; any number but 0 does.
@@ -32,6 +32,13 @@ pub(super) static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
         secure_random: &Generator,
         ..ring::default_provider()
     })
+});
+
+/// The same without the suites that a certificate of another kind needs.
+pub(super) static RSA_ALONE: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+    let mut provider = CryptoProvider::clone(&PROVIDER);
+    provider.cipher_suites.retain(|suite| suite.usable_for_signature_algorithm(SignatureAlgorithm::RSA));
+    Arc::new(provider)
 });
 
 /// A clock that stands still at the beginning of the captures' year.

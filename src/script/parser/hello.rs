@@ -1,10 +1,10 @@
-//! `tls alpn=h2,http/1.1 sni=NAME versions=1.3,1.2 authority=NAME:{port}`: what a client says first when it speaks TLS. A value
-//! that is no word stands in quotes.
+//! `tls alpn=h2,http/1.1 sni=NAME versions=1.3,1.2 certificates=rsa authority=NAME:{port}`: what a client says first when it
+//! speaks TLS. A value that is no word stands in quotes.
 
 use crate::script::error::Complaint;
 use crate::script::{Hello, Line, OneOrMore, ScriptError};
 
-const KEYS: [&str; 4] = ["alpn", "sni", "versions", "authority"];
+const KEYS: [&str; 5] = ["alpn", "sni", "versions", "certificates", "authority"];
 
 pub(super) fn hello(line: &mut Line<'_>) -> Result<Hello, ScriptError> {
     let mut hello = Hello::default();
@@ -33,6 +33,10 @@ pub(super) fn hello(line: &mut Line<'_>) -> Result<Hello, ScriptError> {
                     versions.push(parse(line, &word)?);
                 }
                 hello.versions = versions;
+            }
+            "certificates" if first == "rsa" => hello.rsa_alone = true,
+            "certificates" => {
+                return Err(line.complain_last(Complaint::unknown("kind of certificate", &first, &["rsa"])));
             }
             "authority" => hello.authority = Some(first),
             _ => return Err(line.complain_last(Complaint::unknown("part of a hello", key, &KEYS))),
