@@ -103,11 +103,12 @@ fn behaviour(names: &[String]) -> impl Strategy<Value = Behaviour> + use<> {
 fn hello() -> impl Strategy<Value = Hello> {
     let versions = vec![TlsVersion::Tls10, TlsVersion::Tls11, TlsVersion::Tls12, TlsVersion::Tls13];
     let versions = (select(versions.clone()), vec(select(versions), 0..3));
-    (vec(text(), 0..3), option::of(text()), versions, option::of(text())).prop_map(
-        |(alpn, sni, (first, rest), authority)| Hello {
+    (vec(text(), 0..3), option::of(text()), versions, any::<bool>(), option::of(text())).prop_map(
+        |(alpn, sni, (first, rest), rsa_alone, authority)| Hello {
             alpn,
             sni,
             versions: OneOrMore::new(first, rest),
+            rsa_alone,
             authority,
         },
     )
