@@ -67,6 +67,7 @@
 //! | [`mod@bed`] | runs a scenario under a family of schedules: transcript, then outcome |
 //! | [`outcome`], [`exchange`] | the words of a verdict; what a connection amounts to |
 //! | [`fidelity`], [`upgrade`], [`scenarios`] | predictions beside recordings; two versions beside each other; known scenarios |
+//! | [`live`] | the catalogue's clients against a real server at an address |
 //! | [`report`], [`cli`] | text for people, JSON for programs; arguments and exit codes |
 
 pub use bed::{Run, Scenario, bed};
@@ -80,6 +81,7 @@ pub mod clients;
 pub mod exchange;
 pub mod fidelity;
 pub mod fuzzing;
+pub mod live;
 pub mod mux;
 pub mod net;
 pub mod outcome;

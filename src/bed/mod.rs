@@ -21,10 +21,15 @@ pub use tls_replay::TlsReplay;
 pub use transcript::{Event, Transcript, What};
 pub use verdict::{Call, Ending};
 
+use crate::clients::Plan;
+use crate::net::Network;
 use crate::outcome::Outcome;
 
-use self::run::Setting;
-use self::schedule::Schedule;
+pub(crate) use self::run::Start;
+pub(crate) use self::schedule::Schedule;
+pub(crate) use self::transcript::Recorder;
+
+use self::run::{MOST_EVENTS, Setting};
 
 /// Begins a scenario.
 pub fn bed() -> Scenario {
@@ -72,6 +77,12 @@ impl Run {
         Self::without_calls(client, server, Outcome::Unsupported { reason })
     }
 
+    /// A client that has to speak TLS, and nobody knows how it does.
+    pub(crate) fn over_unknown_tls(client: &str, server: &str) -> Self {
+        let reason = format!("what {client} says over TLS is not known");
+        Self::unsupported(client.to_owned(), server.to_owned(), reason)
+    }
+
     /// A client that was never run, and the outcome that says so.
     fn without_calls(client: String, server: String, outcome: Outcome) -> Self {
         let ending = Ending {
@@ -89,6 +100,18 @@ impl Run {
     pub fn trace(&self) -> String {
         format!("{:016x}", self.ending.transcript.trace())
     }
+}
+
+/// Runs one client against a server behind real sockets. It has one ending: the one that happened.
+pub(crate) fn run_live(client: String, server: String, plan: Plan, start: Start) -> Run {
+    let setting = Setting {
+        clients: vec![Arc::new(plan)],
+        network: Network::default(),
+        start,
+        most_events: MOST_EVENTS,
+    };
+    let ending = Ending::of(&run::run_awake(&setting), 0);
+    Run { client, server, ending, may: Vec::new(), racy: false }
 }
 
 /// The most endings that a scenario is said to have.

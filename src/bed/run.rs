@@ -45,10 +45,18 @@ pub(crate) struct Passage {
 
 /// Runs a setting under one schedule.
 pub(crate) fn run(setting: &Setting, schedule: Schedule) -> Passage {
+    run_on(runtime::Builder::new_current_thread().enable_time().start_paused(true), setting, schedule)
+}
+
+/// Runs a setting whose server stands behind real sockets: the clock goes as the wall's does, until the server's side pauses it.
+pub(crate) fn run_awake(setting: &Setting) -> Passage {
+    run_on(runtime::Builder::new_current_thread().enable_all(), setting, Schedule::default())
+}
+
+fn run_on(runtime: &mut runtime::Builder, setting: &Setting, schedule: Schedule) -> Passage {
     let watch = PanicWatch::begin();
     tls::begin_run();
-    let runtime = runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let runtime = runtime.expect("a runtime without I/O needs nothing that could be missing");
+    let runtime = runtime.build().expect("a runtime of one thread needs a few descriptors at most");
     let passage = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(pass(setting, schedule))));
     // Tasks that are still there are dropped here, while the watch is on.
     drop(runtime);

@@ -319,10 +319,7 @@ impl Scenario {
         let (network, start) = (self.network.clone(), Arc::clone(start));
         let setting = Setting { clients, network, start, most_events };
         let mut runs = outcome_of(&setting, &names, server, &schedules(builds)).into_iter();
-        let unable = |party: &Party| {
-            let reason = format!("what {} says over TLS is not known", party.name);
-            Run::unsupported(party.name.clone(), server.clone(), reason)
-        };
+        let unable = |party: &Party| Run::over_unknown_tls(&party.name, server);
         let all = self.clients.iter().zip(&able);
         all.filter_map(|(party, able)| if *able { runs.next() } else { Some(unable(party)) }).collect()
     }

@@ -1,6 +1,7 @@
 //! The arguments of the program.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -28,6 +29,8 @@ pub(super) enum Command {
     Replay(ReplayOptions),
     /// Tells what changes for the users of a client between two versions.
     Upgrade(UpgradeOptions),
+    /// Drives a live server with the catalogue's clients.
+    Check(CheckOptions),
     /// Lists clients, servers or scenarios.
     List(ListOptions),
     /// Tells what a client or a server is, and why it behaves so.
@@ -106,6 +109,41 @@ pub(super) struct UpgradeOptions {
     /// How the result is written.
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: ReportFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckOptions {
+    /// Where the server listens.
+    #[arg(value_name = "HOST:PORT")]
+    pub(super) address: String,
+    /// Speaks TLS and calls the server by this name; by its host, if no name is given. Any certificate is taken.
+    #[arg(long, value_name = "NAME", num_args = 0..=1)]
+    pub(super) tls: Option<Option<String>>,
+    /// A client, `NAME@VERSION[/MODE][+ENV=VALUE]..`, or all of a family's profiles in a range: `grpc-go@>=1.18`. Without
+    /// it, the landmarks of gRPC's clients.
+    #[arg(long = "client", value_name = "SPEC")]
+    pub(super) clients: Vec<String>,
+    /// How long the server may say nothing before it is taken to stay silent; what clients do then is known without waiting.
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    pub(super) patience: Duration,
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+/// `2s`, `500ms`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "ms" => 1,
+        "s" => 1_000,
+        _ => return Err("write for example `2s` or `500ms`".to_owned()),
+    };
+    let milliseconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit));
+    milliseconds
+        .filter(|count| *count > 0)
+        .map(Duration::from_millis)
+        .ok_or_else(|| "it has to be more than nothing".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit codes out. Nothing here that a user of the library would miss.
 
 mod arguments;
+mod check;
 mod explain;
 mod fidelity;
 mod list;
@@ -56,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Fidelity(options) => fidelity::fidelity(&options, &mut out),
         Command::Replay(options) => replay::replay(&options, &mut out),
         Command::Upgrade(options) => upgrade::upgrade(&options, &mut out),
+        Command::Check(options) => check::check(&options, &mut out),
         Command::List(options) => list::list(&options, &mut out),
         Command::Explain(options) => explain::explain(&options, &mut out),
     };

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use crate::bed::{Run, bed};
-use crate::clients::{ClientSpec, Family, KnownClient, Role, families};
+use crate::clients::{ClientSpec, Family, KnownClient, Profile, Role, families};
 use crate::nearest;
 use crate::outcome::Outcome;
 use crate::report::{every_ladder, junit_of_runs, ladder, markdown_matrix, matrix, run_line};
@@ -115,18 +115,7 @@ fn is_broken(run: &Run) -> bool {
 
 fn clients(specs: &[String]) -> Result<Vec<KnownClient>, Failed> {
     if specs.is_empty() {
-        let landmarks = families().iter().flat_map(|family| {
-            let of = move |mode: Option<String>| {
-                family.landmarks.iter().map(move |version| ClientSpec {
-                    name: family.name.clone(),
-                    version: version.clone(),
-                    mode: mode.clone(),
-                    environment: BTreeMap::new(),
-                })
-            };
-            modes(family).into_iter().flat_map(of)
-        });
-        return Ok(landmarks.filter_map(|spec| KnownClient::find(&spec).ok()).collect());
+        return Ok(landmarks());
     }
     let mut clients = Vec::new();
     for spec in specs {
@@ -135,12 +124,30 @@ fn clients(specs: &[String]) -> Result<Vec<KnownClient>, Failed> {
     Ok(clients)
 }
 
-/// The modes in which a family's landmarks are looked at: of gRPC's own clients all, for each is a way to make the same call.
+/// The versions of each family with which something changed.
+pub(super) fn landmarks() -> Vec<KnownClient> {
+    let landmarks = families().iter().flat_map(|family| {
+        let of = move |mode: Option<String>| {
+            family.landmarks.iter().map(move |version| ClientSpec {
+                name: family.name.clone(),
+                version: version.clone(),
+                mode: mode.clone(),
+                environment: BTreeMap::new(),
+            })
+        };
+        modes(family).into_iter().flat_map(of)
+    });
+    landmarks.filter_map(|spec| KnownClient::find(&spec).ok()).collect()
+}
+
+/// The modes in which a family's landmarks are looked at: of gRPC's own clients all that somebody chooses, for each is a way to
+/// make the same call. What a client falls back to when a server chooses no `h2` is nobody's choice.
 fn modes(family: &Family) -> Vec<Option<String>> {
     let mut modes = vec![family.default_mode.clone()];
     if family.role == Role::GrpcClient {
         for profile in &family.profiles {
-            if !modes.contains(&profile.mode) {
+            let fallback = |other: &Profile| other.without_h2.as_ref() == Some(&profile.title);
+            if !modes.contains(&profile.mode) && !family.profiles.iter().any(fallback) {
                 modes.push(profile.mode.clone());
             }
         }

@@ -95,6 +95,19 @@ impl Plan {
         self
     }
 
+    /// The same against a server that is called `name` in the hello of a client that names it, and `authority` in its requests.
+    pub(crate) fn calling(mut self, name: &str, authority: &str) -> Self {
+        authority.clone_into(&mut self.authority);
+        if let Some(sni) = self.hello.as_mut().and_then(|hello| hello.sni.as_mut()) {
+            name.clone_into(sni);
+        }
+        self.without_h2 = self.without_h2.map(|other| match Arc::try_unwrap(other) {
+            Ok(other) => Arc::new(other.calling(name, authority)),
+            Err(shared) => shared,
+        });
+        self
+    }
+
     /// How many builds of the client there are that say different things.
     pub(crate) fn builds(&self) -> usize {
         let texts = self.behaviour.reactions.values().map(|action| match action {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::bed::{Call, Ending, Replayed, Run};
 use crate::fidelity::{Comparison, Observation, Repeats};
+use crate::live::{Probe, SurplusAck};
 use crate::outcome::Outcome;
 use crate::upgrade::Change;
 
@@ -111,6 +112,32 @@ pub fn upgrade_line(change: &Change) -> String {
         "why": change.why,
         "remedy": change.remedy,
     })
+    .to_string()
+}
+
+/// What a live server was found to do.
+pub fn probe_line(probe: &Probe) -> String {
+    let greeting = probe.settings.as_ref();
+    let values: Option<Vec<Value>> = greeting.map(|greeting| {
+        greeting
+            .values
+            .iter()
+            .map(|setting| json!({"id": setting.id.to_string(), "value": setting.value}))
+            .collect()
+    });
+    let (surplus_ack, goaway) = match probe.surplus_ack {
+        SurplusAck::Ignored => ("ignored", None),
+        SurplusAck::GoAway(code) => ("goaway", Some(code)),
+        SurplusAck::Closed => ("closed", None),
+        SurplusAck::DiedOfThoseThatWereDue(code) => ("died-before", code),
+        SurplusAck::NotAsked => ("not-asked", None),
+    };
+    json!({"probe": {
+        "settings": values,
+        "unasked": greeting.map(|greeting| greeting.unasked),
+        "surplus_ack": surplus_ack,
+        "goaway": goaway,
+    }})
     .to_string()
 }
 

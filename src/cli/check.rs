@@ -1,0 +1,176 @@
+//! `muxbed check`: drives a live server with the catalogue's clients.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::bed::Run;
+use crate::clients::{KnownClient, Role};
+use crate::live::{Greeting, LiveServer, Probe, SurplusAck};
+use crate::outcome::{Outcome, Refusal};
+use crate::report::{ladder, probe_line, run_line, time};
+use crate::wire::ErrorCode;
+
+use super::arguments::{CheckOptions, Format};
+use super::run::landmarks;
+use super::{Failed, Out, Status, newer_than_recorded};
+
+/// How many clients meet the server at the same time: most of what they do is wait.
+const AT_ONCE: usize = 8;
+
+pub(super) fn check(options: &CheckOptions, out: &mut Out) -> Result<Status, Failed> {
+    let server = server(options)?;
+    server.reachable().map_err(|error| Failed::Input(format!("{}: {error}", options.address)))?;
+    let clients = clients(&options.clients)?;
+    let probe = server.probe();
+    let runs = meet_all(&server, &clients);
+    match options.format {
+        Format::Json => {
+            runs.iter().try_for_each(|run| out.line(run_line(run)))?;
+            out.line(probe_line(&probe))?;
+        }
+        Format::Human => {
+            human(&options.address, &probe, &runs, out)?;
+            for known in clients.iter().filter(|known| known.is_newer_than_recorded()) {
+                out.line(newer_than_recorded(known))?;
+            }
+        }
+    }
+    Ok(if runs.iter().all(shakes_hands) { Status::Expected } else { Status::Differs })
+}
+
+fn server(options: &CheckOptions) -> Result<LiveServer, Failed> {
+    let unusable = |error| Failed::Input(format!("{}: {error}; write HOST:PORT", options.address));
+    let mut addresses = options.address.to_socket_addrs().map_err(unusable)?;
+    let address: SocketAddr =
+        addresses.next().ok_or_else(|| Failed::Input(format!("{} has no address", options.address)))?;
+    let server = LiveServer::new(address, &options.address).patience(options.patience);
+    Ok(match &options.tls {
+        None => server,
+        Some(Some(name)) => server.tls(name),
+        Some(None) => {
+            let host = options.address.rsplit_once(':').map_or(options.address.as_str(), |(host, _)| host);
+            server.tls(host.trim_start_matches('[').trim_end_matches(']'))
+        }
+    })
+}
+
+/// Those that were asked for, or else the landmarks of gRPC's clients: what an HTTP client makes of a gRPC server is no fault.
+fn clients(specs: &[String]) -> Result<Vec<KnownClient>, Failed> {
+    if specs.is_empty() {
+        let grpc = |client: &KnownClient| client.family.role == Role::GrpcClient;
+        return Ok(landmarks().into_iter().filter(grpc).collect());
+    }
+    let mut clients = Vec::new();
+    for spec in specs {
+        clients.extend(KnownClient::find_all(spec).map_err(Failed::input)?);
+    }
+    Ok(clients)
+}
+
+/// Runs in the order of the clients, whoever was ready first.
+fn meet_all(server: &LiveServer, clients: &[KnownClient]) -> Vec<Run> {
+    let next = AtomicUsize::new(0);
+    let runs: Vec<Mutex<Option<Run>>> = clients.iter().map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE.min(clients.len()) {
+            scope.spawn(|| {
+                while let Some((client, run)) = {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    clients.get(number).zip(runs.get(number))
+                } {
+                    *run.lock().expect("nobody panics with it") = Some(server.meet(client));
+                }
+            });
+        }
+    });
+    runs.into_iter().filter_map(|run| run.into_inner().expect("nobody panics with it")).collect()
+}
+
+/// Whether client and server understand each other: a gRPC status is an answer, whatever it says.
+fn shakes_hands(run: &Run) -> bool {
+    matches!(run.ending.outcome, Outcome::Served { .. } | Outcome::Refused(Refusal::Status(_)))
+}
+
+fn human(address: &str, probe: &Probe, runs: &[Run], out: &mut Out) -> Result<(), Failed> {
+    if let [run] = runs {
+        out.line(ladder(run).trim_end())?;
+        out.line("")?;
+    } else {
+        let mut left: Vec<&Run> = runs.iter().collect();
+        while let Some(first) = left.first().copied() {
+            // What is the same for several clients is said once.
+            let alike: Vec<&Run> = left.extract_if(.., |run| reads_alike(run, first)).collect();
+            let names: Vec<&str> = alike.iter().map(|run| run.client.as_str()).collect();
+            let word = out.strong(first.ending.outcome.word());
+            out.line(format_args!("{word} {}", names.join(", ")))?;
+            told(first, out)?;
+            out.line("")?;
+        }
+    }
+    out.line(greeting(address, probe.settings.as_ref()))?;
+    out.line(format_args!("One SETTINGS acknowledgement more than was due: {}", made_of(probe.surplus_ack)))?;
+    Ok(())
+}
+
+fn reads_alike(one: &Run, other: &Run) -> bool {
+    let ending = |run: &Run| (run.ending.outcome.clone(), run.ending.says().map(str::to_owned), waited(run));
+    ending(one) == ending(other)
+}
+
+/// When it was over, if that took time that somebody notices.
+fn waited(run: &Run) -> Option<u64> {
+    let at = run.ending.at().as_secs();
+    (!run.ending.outcome.is_served() && at > 0).then_some(at)
+}
+
+fn told(run: &Run, out: &mut Out) -> Result<(), Failed> {
+    let ending = &run.ending;
+    match &ending.outcome {
+        Outcome::Served { .. } => return Ok(()),
+        Outcome::Refused(Refusal::Status(status)) => {
+            out.line(format_args!("  the handshake works; a health check is answered with status {status}"))?;
+        }
+        outcome => {
+            let at = waited(run).map(|at| format!(" at {}", time(Duration::from_secs(at))));
+            out.line(format_args!("  {outcome}{}", at.unwrap_or_default()))?;
+        }
+    }
+    if let Some(says) = ending.says() {
+        out.line(format_args!("  says: {says}"))?;
+    }
+    Ok(())
+}
+
+fn greeting(address: &str, greeting: Option<&Greeting>) -> String {
+    let Some(Greeting { values, unasked, .. }) = greeting else {
+        return format!(
+            "{address} sends no SETTINGS before a request: clients that wait for them wait in vain."
+        );
+    };
+    let values: Vec<String> =
+        values.iter().map(|setting| format!("{}={}", setting.id, setting.value)).collect();
+    let values = if values.is_empty() { "no values".to_owned() } else { values.join(" ") };
+    let when =
+        if *unasked { "before the client says anything" } else { "once the client has sent its preface" };
+    format!("{address} sends SETTINGS {when}: {values}")
+}
+
+fn made_of(surplus: SurplusAck) -> String {
+    let code = |code: u32| ErrorCode::from(code).to_string();
+    match surplus {
+        SurplusAck::Ignored => {
+            "it goes on, so a multiplexer may send SETTINGS of its own before it".to_owned()
+        }
+        SurplusAck::GoAway(number) => format!("it answers GOAWAY {}", code(number)),
+        SurplusAck::Closed => "it ends the connection".to_owned(),
+        SurplusAck::DiedOfThoseThatWereDue(Some(number)) => {
+            format!("not tried: it answers GOAWAY {} to those that were due already", code(number))
+        }
+        SurplusAck::DiedOfThoseThatWereDue(None) => {
+            "not tried: it ends the connection over those that were due already".to_owned()
+        }
+        SurplusAck::NotAsked => "not tried, since it answered no call".to_owned(),
+    }
+}
