@@ -1,7 +1,7 @@
 //! What one connection amounts to, seen from outside: requests, answers and GOAWAYs in the order in which they were
 //! sent. The same reading serves transcripts of runs and recorded conversations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
 
@@ -49,6 +49,8 @@ pub(crate) struct Reader {
     server: Direction,
     streams: BTreeMap<StreamId, Answer>,
     requested: Vec<StreamId>,
+    /// The streams that the client has ended.
+    asked: BTreeSet<StreamId>,
 }
 
 #[derive(Debug)]
@@ -91,6 +93,7 @@ impl Reader {
             server: direction(),
             streams: BTreeMap::new(),
             requested: Vec::new(),
+            asked: BTreeSet::new(),
         }
     }
 
@@ -109,9 +112,16 @@ impl Reader {
         &self.requested
     }
 
-    /// The streams that the server has ended.
-    pub(crate) fn ended_streams(&self) -> impl Iterator<Item = StreamId> + '_ {
-        self.streams.iter().filter(|(_, answer)| answer.ended).map(|(stream, _)| *stream)
+    /// The streams that the server ended before the client did, which then never ended them.
+    pub(crate) fn cut_short(&self) -> impl Iterator<Item = StreamId> + '_ {
+        let ended = self.streams.iter().filter(|(_, answer)| answer.ended).map(|(stream, _)| *stream);
+        ended.filter(|stream| self.requested.contains(stream) && !self.asked.contains(stream))
+    }
+
+    /// The streams that both have ended.
+    pub(crate) fn exchanges_over(&self) -> impl Iterator<Item = StreamId> + '_ {
+        let ended = self.streams.iter().filter(|(_, answer)| answer.ended).map(|(stream, _)| *stream);
+        ended.filter(|stream| self.asked.contains(stream))
     }
 
     pub(crate) fn segment(&mut self, from: Side, bytes: &Bytes) {
@@ -159,13 +169,21 @@ impl Reader {
                 Ok(frame) => {
                     if let Some((stream, end_stream, fields)) = self.client.header_block(&frame) {
                         self.request(stream, &fields);
-                        self.summary.complete_requests += u32::from(end_stream);
+                        self.ends_request(stream, end_stream);
                     }
-                    let ends = matches!(frame, Frame::Data { end_stream: true, .. });
-                    self.summary.complete_requests += u32::from(ends);
+                    if let Frame::Data { stream, end_stream, .. } = frame {
+                        self.ends_request(stream, end_stream);
+                    }
                 }
                 Err(_) => self.client.protocol = Protocol::Lost,
             }
+        }
+    }
+
+    fn ends_request(&mut self, stream: StreamId, end_stream: bool) {
+        if end_stream {
+            self.summary.complete_requests += 1;
+            self.asked.insert(stream);
         }
     }
 
@@ -189,9 +207,14 @@ impl Reader {
     }
 
     fn http1_requests(&mut self) {
-        while let Parsed::Complete { length, .. } =
+        while let Parsed::Complete { length, head } =
             RequestHead::parse(&self.client.start, HeadLimits::default())
         {
+            let value =
+                |name| head.values(name).next().map(|value| String::from_utf8_lossy(value).into_owned());
+            let (agent, host) = (value("user-agent"), value("host"));
+            self.summary.user_agent = self.summary.user_agent.take().or(agent);
+            self.summary.authority = self.summary.authority.take().or(host);
             let _ = self.client.start.split_to(length);
             self.summary.requests += 1;
             self.summary.complete_requests += 1;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use muxbed::Outcome;
 use muxbed::bed::{Recording, Replayed, TlsReplay, bed, find_client, replay};
 use muxbed::capture::Unusable;
-use muxbed::clients::KnownClient;
+use muxbed::clients::{KnownClient, Role};
 use muxbed::fidelity::{Observation, Recorded};
 use muxbed::servers::ServerName;
 
@@ -103,19 +103,69 @@ fn exactly_those_stall_at_cmux_header_that_stalled_there_in_reality() {
 }
 
 #[test]
-fn a_failure_goes_on_as_every_client_that_begins_like_it() {
+fn a_failure_goes_on_as_every_client_that_begins_like_it_and_was_as_patient() {
     let flows = replayed(&"captures/grpc-go-1.33.3__cmux-header.pcap".into(), "cmux-header", None);
     let [flow] = &flows[..] else { panic!("it has one conversation") };
     let names: Vec<String> = flow.continued_as.iter().map(ToString::to_string).collect();
     assert!(names.contains(&"grpc-go@1.26.0".to_owned()), "{names:?}");
-    assert!(names.contains(&"grpc-go@1.11.0".to_owned()), "{names:?}");
+    assert!(!names.contains(&"grpc-go@1.11.0".to_owned()), "it writes its request at once: {names:?}");
     let run = flow.run.as_ref().expect("it is replayed");
-    assert!(matches!(run.outcome(), Outcome::Stalled { .. }), "the worst of them counts: {run}");
-    assert!(run.may.iter().any(|ending| matches!(ending.outcome, Outcome::Served { .. })), "{run}");
+    assert!(run.endings().all(|ending| matches!(ending.outcome, Outcome::Stalled { .. })), "{run}");
     assert!(
-        run.may.iter().any(|ending| ending.says().is_some_and(|text| text.contains("timed out"))),
+        run.endings().any(|ending| ending.says().is_some_and(|text| text.contains("timed out"))),
         "{run}"
     );
+    // Where the server left at once nobody knows who would have waited.
+    let flows = replayed(&"captures/grpc-go-1.33.3__eof.pcap".into(), "cmux-header", None);
+    let run = flows[0].run.as_ref().expect("it is replayed");
+    assert!(matches!(run.outcome(), Outcome::Stalled { .. }), "the worst of them counts: {run}");
+    assert!(run.may.iter().any(|ending| matches!(ending.outcome, Outcome::Served { .. })), "{run}");
+}
+
+/// Each recording against the model of the server that it was made at, and gRPC's clients against `mux`.
+#[test]
+fn whoever_was_served_is_served_again() {
+    let mut seen = 0;
+    for observation in observations().iter().filter(|one| one.capture.ends_with(".pcap")) {
+        let server: ServerName = observation.server.parse().expect("it is a server");
+        let spec = observation.spec().expect("it is a client");
+        let known = KnownClient::find(&spec).expect("it is known");
+        let races = server.front.word().starts_with("cmux-settings");
+        let path = PathBuf::from("captures").join(&observation.capture);
+        let mut servers = Vec::new();
+        servers.extend((!races).then_some(observation.server.as_str()));
+        servers.extend((known.family.role == Role::GrpcClient).then_some("mux"));
+        for server in servers {
+            for flow in replayed(&path, server, None) {
+                if let (Some(Outcome::Served { .. }), Some(run)) = (&flow.captured, &flow.run) {
+                    assert!(run.works(), "{} flow {} at {server}: {run}", path.display(), flow.flow);
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(seen, 639);
+}
+
+#[test]
+fn a_request_tells_who_made_it_and_in_which_mode() {
+    for observation in observations().iter().filter(|one| one.server == "direct") {
+        let spec = observation.spec().expect("it is a client");
+        let path = PathBuf::from("captures").join(&observation.capture);
+        let told: Vec<String> = replayed(&path, "direct", None)
+            .iter()
+            .filter_map(|flow| flow.client.as_ref().map(ToString::to_string))
+            .collect();
+        // Two ways to open a channel of tonic write the same, and Node's client does not say who it is.
+        let found = KnownClient::find(&spec).expect("it is known").spec;
+        let expected = muxbed::clients::ClientSpec { environment: Default::default(), ..found };
+        if !["node-http2", "h2-crate", "go-net-http", "reqwest", "haproxy-h2", "nginx-grpc"]
+            .contains(&spec.name.as_str())
+            && spec.mode.as_deref() != Some("lazy")
+        {
+            assert!(told.iter().all(|told| *told == expected.to_string()), "{expected}: {told:?}");
+        }
+    }
 }
 
 #[test]

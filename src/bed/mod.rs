@@ -11,6 +11,7 @@ mod replay;
 mod run;
 mod scenario;
 mod schedule;
+mod suspects;
 mod tls_replay;
 mod transcript;
 mod verdict;
@@ -60,6 +61,18 @@ impl Run {
     /// Every ending that can happen, the one when nobody takes any time first.
     pub fn endings(&self) -> impl Iterator<Item = &Ending> {
         std::iter::once(&self.ending).chain(&self.may)
+    }
+
+    /// What else the client's user may come to see. Endings that differ only in what passes on the wire count once, and the one
+    /// when nobody takes any time not at all.
+    pub fn alternatives(&self) -> Vec<&Ending> {
+        let mut seen = vec![&self.ending];
+        for ending in &self.may {
+            if !seen.iter().any(|known| known.outcome == ending.outcome && known.reads_like(ending)) {
+                seen.push(ending);
+            }
+        }
+        seen.split_off(1)
     }
 
     /// Whether every possible result succeeds.
@@ -135,9 +148,11 @@ fn outcome_of(setting: &Setting, names: &[&str], server: &str, family: &[Schedul
         for (client, run) in runs.iter_mut().enumerate() {
             let ending = Ending::of(&passage, client);
             if run.endings().count() < MOST_ENDINGS && !run.endings().any(|known| known.is_like(&ending)) {
-                let words_matter = setting.clients[client].words_matter;
-                let is_new = words_matter || !run.endings().any(|known| known.comes_to_the_same(&ending));
-                run.racy |= is_new && !schedule.is_other_build();
+                let same = match setting.clients[client].words_matter {
+                    true => Ending::reads_like,
+                    false => Ending::comes_to_the_same,
+                };
+                run.racy |= !schedule.is_other_build() && !run.endings().any(|known| same(known, &ending));
                 run.may.push(ending);
             }
         }

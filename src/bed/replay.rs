@@ -3,19 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
-use bytes::Bytes;
-
 use crate::capture::{self, BadKeyLog, CaptureError, KeyLog, RecordedClient, RecordedTls, Unusable};
-use crate::clients::{ClientSpec, KnownClient, Profile, Role, UnknownClient, families};
-use crate::exchange::Summary;
-use crate::flight::Flight;
+use crate::clients::{ClientSpec, KnownClient};
 use crate::net::Side;
 use crate::outcome::{Outcome, Party, Refusal, WaitingFor};
-use crate::servers::{Front, ServerName};
 
 use super::scenario::flow_name;
-use super::tls_replay::{Driven, TlsReplay, driven, says_hello_like};
-use super::{Run, Scenario, bed};
+use super::suspects::{fitting, named};
+use super::tls_replay::{Driven, TlsReplay, driven};
+use super::{MOST_ENDINGS, Run, Scenario};
 
 /// What became of one recorded conversation.
 #[derive(Clone, Debug)]
@@ -180,8 +176,8 @@ pub(super) fn replay_one(
         Err(unusable) => return Replayed { skipped: Some(unusable), ..replayed },
     };
     replayed.captured = captured_outcome(client);
-    replayed.client = run_as.map(|known| known.spec.clone()).or_else(|| named_by(&client.summary));
-    let known = replayed.client.as_ref().and_then(|spec| KnownClient::find(spec).ok());
+    let known = run_as.cloned().or_else(|| named(client));
+    replayed.client = known.as_ref().map(|known| known.spec.clone());
     let client = match driven(client, tls, known.as_ref()) {
         Driven::Script(client) => *client,
         Driven::Skipped(unusable) => return Replayed { skipped: Some(unusable), ..replayed },
@@ -199,9 +195,8 @@ pub(super) fn replay_one(
         None => fitting(client),
     };
     if candidates.is_empty() {
-        let mut run = scenario.clone().recorded_client(&flow_name(flow), client).run();
         let reason = "no known client begins like this, so nobody knows what it does next";
-        run.ending.outcome = Outcome::Unsupported { reason: reason.to_owned() };
+        let run = Run::unsupported(flow_name(flow), scenario.server_name(), reason.to_owned());
         return Replayed { run: Some(run), ..replayed };
     }
     as_each_of(candidates, scenario, replayed)
@@ -229,78 +224,12 @@ fn worst(runs: impl Iterator<Item = Run>) -> Option<Run> {
     }
     let mut worst = worst?;
     for ending in others.iter().flat_map(Run::endings) {
-        if !worst.endings().any(|known| known.is_like(ending)) {
+        let is_new = !worst.endings().any(|known| known.is_like(ending));
+        if is_new && worst.endings().count() < MOST_ENDINGS {
             worst.may.push(ending.clone());
         }
     }
     Some(worst)
-}
-
-/// Whether the hello of a recorded client, if it has one, is what the profile says.
-fn may_be(profile: &Profile, client: &RecordedClient) -> bool {
-    client.tls.as_ref().is_none_or(|tls| says_hello_like(profile, tls))
-}
-
-/// The clients of the catalogue that begin just like this: of each profile its first version, or the version that the
-/// client says it is.
-fn fitting(client: &RecordedClient) -> Vec<KnownClient> {
-    let captured = Flight::of(client.segments.iter().map(|segment| &segment[..]));
-    let named = named_by(&client.summary);
-    let authority = client.summary.authority.as_deref().unwrap_or("127.0.0.1:50051");
-    let mut fitting = Vec::new();
-    for family in families() {
-        for profile in family.profiles.iter().filter(|profile| may_be(profile, client)) {
-            let version = match &named {
-                Some(spec) if spec.name != family.name || !profile.covers_version(&spec.version) => continue,
-                Some(spec) => &spec.version,
-                None => &profile.from,
-            };
-            let spec = ClientSpec {
-                name: family.name.clone(),
-                version: version.clone(),
-                mode: profile.mode.clone(),
-                environment: profile.environment.clone(),
-            };
-            let Ok(known) = KnownClient::find(&spec) else { continue };
-            // Served at once, it shows all of its flight.
-            let direct = ServerName::from(Front::Direct);
-            let scenario = bed().known_client(known.clone()).named_server(direct).authority(authority);
-            let flight = scenario.first_flight();
-            let predicted = Flight::of(flight.iter().map(|segment| &segment[..]));
-            let written_so = !stops_inside_a_write(&client.segments, &flight);
-            if written_so && Flight::difference(&captured, &predicted).is_none() {
-                fitting.push(known);
-            }
-        }
-    }
-    // Little has been written, or it would hold a request. An HTTP client writes its request at once, so of those that begin
-    // alike it is the last to be suspected.
-    let calls_grpc = |known: &KnownClient| known.family.role != Role::HttpClient;
-    if fitting.iter().any(calls_grpc) {
-        fitting.retain(calls_grpc);
-    }
-    fitting
-}
-
-/// Whether the conversation stops where this client would have written more at once.
-fn stops_inside_a_write(captured: &[impl AsRef<[u8]>], predicted: &[Bytes]) -> bool {
-    let captured: Vec<u8> = captured.iter().flat_map(AsRef::as_ref).copied().collect();
-    let begins_so = predicted.concat().starts_with(&captured);
-    let mut written = 0;
-    let mut ends = predicted.iter().map(|segment| {
-        written += segment.len();
-        written
-    });
-    begins_so && !ends.any(|end| end == captured.len())
-}
-
-/// The client that a request names: `user-agent: grpc-go/1.33.3`.
-fn named_by(summary: &Summary) -> Option<ClientSpec> {
-    let agent = summary.user_agent.as_deref()?;
-    let (name, version) = agent.split_whitespace().next()?.split_once('/')?;
-    let spec = format!("{name}@{version}").parse().map_err(UnknownClient::from);
-    let known = spec.and_then(|spec| KnownClient::find(&spec)).ok()?;
-    Some(known.spec)
 }
 
 /// How a recorded conversation ended for its client, as far as its bytes tell.
@@ -345,20 +274,5 @@ fn captured_tls_outcome(client: &RecordedClient, tls: &RecordedTls) -> Option<Ou
             Some(Outcome::Stalled { who: Party::Client, waiting_for: WaitingFor::TlsHandshake })
         }
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_client_that_writes_more_at_once_does_not_stop_there() {
-        let preface: [&[u8]; 1] = [b"PRI"];
-        let written =
-            |segments: &[&'static str]| segments.iter().copied().map(Bytes::from).collect::<Vec<_>>();
-        assert!(stops_inside_a_write(&preface, &written(&["PRI and SETTINGS"])));
-        assert!(!stops_inside_a_write(&preface, &written(&["PRI", " and SETTINGS"])));
-        assert!(!stops_inside_a_write(&preface, &written(&["GET"])), "it begins otherwise altogether");
     }
 }

@@ -68,7 +68,8 @@ impl Ending {
         })
     }
 
-    /// What the server said of itself, last before the client left: of a stall the other side.
+    /// What the other side of a stall does: what a multiplexer said of itself, last before the client left; of the server that
+    /// it handed over to, or that stands alone, what can be seen of it.
     pub fn other_side(&self) -> Option<(&'static str, &str)> {
         self.numbers.iter().rev().find_map(|&number| {
             let here = self.transcript.events().iter().filter(move |event| event.connection == number);
@@ -76,30 +77,47 @@ impl Ending {
                 What::End { from } | What::Reset { from } => *from == Side::Client,
                 _ => false,
             };
-            let notes =
-                here.map(|event| &event.what).take_while(|what| !leaves(what)).filter_map(
-                    |what| match what {
-                        What::Noted { who, remark } => Some((*who, remark.as_str())),
-                        _ => None,
-                    },
-                );
-            notes.last()
+            let mut noted = None;
+            for what in here.map(|event| &event.what).take_while(|what| !leaves(what)) {
+                match what {
+                    What::Noted { who, remark } => noted = Some((*who, remark.as_str())),
+                    What::Routed { .. } => noted = None,
+                    _ => {}
+                }
+            }
+            noted.or_else(|| self.seen_of_server(number))
+        })
+    }
+
+    fn seen_of_server(&self, number: u32) -> Option<(&'static str, &'static str)> {
+        let index = self.numbers.iter().position(|known| *known == number)?;
+        let Summary { requests, complete_requests, server_settings, .. } = self.connections.get(index)?;
+        Some(match (requests, complete_requests) {
+            (0, _) if *server_settings => ("server", "waits for a request"),
+            (0, _) => ("server", "says nothing"),
+            (requests, complete) if requests > complete => ("server", "waits for the rest of the request"),
+            _ => ("server", "does not answer"),
         })
     }
 
     /// Whether somebody who can't measure milliseconds would tell the two apart: by the calls, their texts, or the
     /// GOAWAYs of the connections that matter (the first, and later ones that carried a request).
     pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.reads_like(other) && self.goaways() == other.goaways()
+    }
+
+    /// Whether the user reads the same of every call.
+    pub(crate) fn reads_like(&self, other: &Self) -> bool {
         let errors =
             |ending: &'_ Self| ending.calls.iter().map(|call| call.error.clone()).collect::<Vec<_>>();
-        errors(self) == errors(other) && self.goaways() == other.goaways()
+        errors(self) == errors(other)
     }
 
     /// The same without the texts, for a client whose words are not its own.
     pub(crate) fn comes_to_the_same(&self, other: &Self) -> bool {
         let results =
             |ending: &'_ Self| ending.calls.iter().map(|call| call.error.is_none()).collect::<Vec<_>>();
-        results(self) == results(other) && self.goaways() == other.goaways()
+        results(self) == results(other)
     }
 
     fn goaways(&self) -> Vec<Option<u32>> {

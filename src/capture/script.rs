@@ -15,6 +15,7 @@
 //! itself, and the RST_STREAM and GOAWAY with which the client gave up or left. Times are not kept.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
@@ -38,6 +39,8 @@ pub struct RecordedClient {
     pub segments: Vec<Bytes>,
     /// What its connection amounted to.
     pub summary: Summary,
+    /// How long after its last byte its connection still went on, as captured.
+    pub silence: Duration,
     /// What stood around it, if it spoke TLS: then `behaviour`, `segments` and `summary` are of what was inside, a record
     /// for a segment, and may be empty.
     pub tls: Option<RecordedTls>,
@@ -148,8 +151,9 @@ impl RecordedClient {
     /// If the client's bytes are not all there, or can't be decrypted.
     pub fn of(flow: &Flow<'_>, log: &KeyLog) -> Result<Self, Unusable> {
         check(flow)?;
+        let silence = silence(flow);
         if TlsConversation::begins(flow) {
-            return Self::of_tls(&TlsConversation::read(flow, log));
+            return Self::of_tls(&TlsConversation::read(flow, log), silence);
         }
         let said = flow.events.iter().filter_map(|event| {
             let said = match &event.what {
@@ -160,11 +164,11 @@ impl RecordedClient {
             };
             Some((event.direction, said))
         });
-        Ok(Self::from_said(&said.collect::<Vec<_>>(), None))
+        Ok(Self::from_said(&said.collect::<Vec<_>>(), silence, None))
     }
 
     /// Reads what was said inside of TLS.
-    fn of_tls(conversation: &TlsConversation) -> Result<Self, Unusable> {
+    fn of_tls(conversation: &TlsConversation, silence: Duration) -> Result<Self, Unusable> {
         for stop in &conversation.stops {
             let packet = stop.packet;
             match stop.reason {
@@ -192,10 +196,10 @@ impl RecordedClient {
             };
             Some((event.direction, said))
         });
-        Ok(Self::from_said(&said.collect::<Vec<_>>(), Some(tls)))
+        Ok(Self::from_said(&said.collect::<Vec<_>>(), silence, Some(tls)))
     }
 
-    fn from_said(said: &[(Direction, Said)], tls: Option<RecordedTls>) -> Self {
+    fn from_said(said: &[(Direction, Said)], silence: Duration, tls: Option<RecordedTls>) -> Self {
         let segments: Vec<Bytes> = said
             .iter()
             .filter_map(|said| match said {
@@ -213,7 +217,7 @@ impl RecordedClient {
             }
         }
         let summary = walk.reader.summary().clone();
-        Self { behaviour: walk.finish(), segments, summary, tls }
+        Self { behaviour: walk.finish(), segments, summary, silence, tls }
     }
 
     /// The same client, known not to wait for the server's SETTINGS.
@@ -244,6 +248,15 @@ fn side(direction: Direction) -> Side {
         Direction::ToServer => Side::Client,
         Direction::ToClient => Side::Server,
     }
+}
+
+fn silence(flow: &Flow<'_>) -> Duration {
+    let is_word = |what: &What<'_>| matches!(what, What::Data { .. });
+    let spoken =
+        flow.events.iter().filter(|event| event.direction == Direction::ToServer && is_word(&event.what));
+    let last_word = spoken.map(|event| event.time).max();
+    let last = flow.events.iter().map(|event| event.time).max();
+    Duration::from_nanos(last.unwrap_or_default().saturating_sub(last_word.unwrap_or_default()))
 }
 
 fn check(flow: &Flow<'_>) -> Result<(), Unusable> {
@@ -308,14 +321,17 @@ impl Walk {
     fn await_what_has_come(&mut self) {
         let summary = self.reader.summary();
         // An answer in HTTP/1 is no cause for anything that a client of HTTP/2 does.
-        let (settings, head) = (summary.server_settings, summary.http1_answer && self.filter.is_none());
+        // Nor are a server's SETTINGS for one that asks in HTTP/1.
+        let http2 = self.filter.is_some();
+        let (settings, head) = (summary.server_settings && http2, summary.http1_answer && !http2);
         if settings && !std::mem::replace(&mut self.settings_awaited, true) {
             self.awaits(Awaited::Settings);
         }
         if head && !std::mem::replace(&mut self.head_awaited, true) {
             self.awaits(Awaited::Http1);
         }
-        let ended: Vec<StreamId> = self.reader.ended_streams().collect();
+        // An answer that came before the request had ended was not what the rest of it waited for.
+        let ended: Vec<StreamId> = self.reader.exchanges_over().collect();
         for stream in ended {
             self.awaits_end_of(stream);
         }
@@ -335,6 +351,12 @@ impl Walk {
     /// Whatever the recorded server did, the client of the script waits for its answers.
     fn finish(mut self) -> Behaviour {
         self.await_what_has_come();
+        // A server may answer once it has the message (RFC 9113, section 8.1); one that waits for the end shall have it.
+        let cut_short: Vec<StreamId> = self.reader.cut_short().collect();
+        for stream in cut_short {
+            let stream = StreamReference::Number(stream);
+            self.steps.push(Step::Send(Item::Data { stream, end: true, bytes: Bytes::new() }.into()));
+        }
         for stream in self.reader.requested_streams().to_vec() {
             self.awaits_end_of(stream);
         }

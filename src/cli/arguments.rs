@@ -158,9 +158,12 @@ pub(super) struct ListOptions {
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainOptions {
-    /// A client, a server, or a scenario.
+    /// A client, a family of clients, a server, or a scenario.
     #[arg(value_name = "ID")]
     pub(super) id: String,
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -14,7 +14,7 @@ use crate::wire::ErrorCode;
 
 use super::arguments::{CheckOptions, Format};
 use super::run::landmarks;
-use super::{Failed, Out, Status, newer_than_recorded};
+use super::{Failed, Out, Status, remarks};
 
 /// How many clients meet the server at the same time: most of what they do is wait.
 const AT_ONCE: usize = 8;
@@ -32,8 +32,8 @@ pub(super) fn check(options: &CheckOptions, out: &mut Out) -> Result<Status, Fai
         }
         Format::Human => {
             human(&options.address, &probe, &runs, out)?;
-            for known in clients.iter().filter(|known| known.is_newer_than_recorded()) {
-                out.line(newer_than_recorded(known))?;
+            for remark in clients.iter().flat_map(remarks) {
+                out.line(remark)?;
             }
         }
     }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::clients::{Family, Profile, families};
 use crate::scenarios::SCENARIOS;
-use crate::servers::{BackEnd, Front};
+use crate::servers::{BackEnd, Front, Security};
 
 use super::arguments::{Format, ListOptions, Listed};
 use super::{Failed, Out, Status};
@@ -33,7 +33,12 @@ pub(super) fn list(options: &ListOptions, out: &mut Out) -> Result<Status, Faile
     Ok(Status::Expected)
 }
 
-fn client(format: Format, family: &Family, profile: &Profile, out: &mut Out) -> Result<(), Failed> {
+pub(super) fn client(
+    format: Format,
+    family: &Family,
+    profile: &Profile,
+    out: &mut Out,
+) -> Result<(), Failed> {
     let until = profile.until.as_ref().map(ToString::to_string);
     match format {
         Format::Json => out.line(json!({
@@ -62,6 +67,13 @@ fn client(format: Format, family: &Family, profile: &Profile, out: &mut Out) -> 
 }
 
 fn servers(format: Format, out: &mut Out) -> Result<(), Failed> {
+    for security in Security::ALL.into_iter().filter(|security| *security != Security::Cleartext) {
+        let prefix = format!("{}..", security.word());
+        match format {
+            Format::Json => out.line(json!({"security": security.word(), "about": security.about()}))?,
+            Format::Human => out.line(format_args!("{prefix:<20} {}", security.about()))?,
+        }
+    }
     for front in Front::ALL {
         match format {
             Format::Json => out.line(json!({"server": front.word(), "about": front.about()}))?,

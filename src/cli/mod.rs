@@ -101,13 +101,21 @@ impl From<io::Error> for Failed {
     }
 }
 
-/// What has to be said of a client that nobody has recorded yet.
-fn newer_than_recorded(known: &KnownClient) -> String {
-    let newest = &known.family.recorded_up_to;
-    format!(
-        "{} is newer than any recorded version ({newest}): it is taken to behave like that one",
-        known.spec
-    )
+/// What has to be said of a client beside what came of it: that nobody has recorded it yet, that nothing reads its environment.
+fn remarks(known: &KnownClient) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if known.is_newer_than_recorded() {
+        let newest = &known.family.recorded_up_to;
+        remarks.push(format!(
+            "{} is newer than any recorded version ({newest}): it is taken to behave like that one",
+            known.spec
+        ));
+    }
+    for (variable, nearest) in known.unread_variables() {
+        let nearest = nearest.map(|nearest| format!("; the nearest is {nearest}")).unwrap_or_default();
+        remarks.push(format!("no profile of {} reads {variable}{nearest}", known.family.name));
+    }
+    remarks
 }
 
 /// Where a command writes.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::bed::{Recording, Replayed, bed, find_client, open_key_log, replay as replay_recording};
+use crate::bed::{Recording, Replayed, Run, bed, find_client, open_key_log, replay as replay_recording};
 use crate::capture::KeyLog;
 use crate::clients::ClientSpec;
 use crate::outcome::Outcome;
@@ -43,6 +43,9 @@ pub(super) fn replay(options: &ReplayOptions, out: &mut Out) -> Result<Status, F
             }
             status = status.max(this);
         }
+        if recording.clients().next().is_none() && options.format == Format::Human {
+            out.line(format_args!("{name}: no TCP conversation in it"))?;
+        }
         if let Some(error) = &recording.cut_off {
             out.flush()?;
             return Err(Failed::Input(format!("{}: {error}", path.display())));
@@ -56,9 +59,9 @@ pub(super) fn replay(options: &ReplayOptions, out: &mut Out) -> Result<Status, F
 
 /// What replays one conversation alone.
 fn again(capture: &Path, flow: usize, options: &ReplayOptions) -> String {
-    let mut again = format!("muxbed replay {} --flow {flow} --server {}", capture.display(), options.server);
+    let mut again = format!("muxbed replay {} --flow {flow} --server {}", quoted(capture), options.server);
     if let Some(keylog) = &options.keylog {
-        again.push_str(&format!(" --keylog {}", keylog.display()));
+        again.push_str(&format!(" --keylog {}", quoted(keylog)));
     }
     match options.tls {
         TlsOption::Rewrap => {}
@@ -71,9 +74,17 @@ fn again(capture: &Path, flow: usize, options: &ReplayOptions) -> String {
     again
 }
 
+/// A path as a shell reads it back.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |character: char| character.is_ascii_alphanumeric() || "/._-+@%,:=".contains(character);
+    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
+}
+
 fn status_of(replayed: &Replayed) -> Status {
     let was_served = replayed.captured.as_ref().is_some_and(Outcome::is_served);
-    let is_served = replayed.run.as_ref().is_some_and(|run| run.ending.outcome.is_served());
+    // A handshake that fails now and then is one that fails.
+    let is_served = replayed.run.as_ref().is_some_and(Run::works);
     match replayed.skipped {
         Some(unusable) if unusable.wants_keys() => Status::Unusable,
         Some(_) => Status::Expected,
@@ -101,7 +112,7 @@ fn human(capture: &str, replayed: &Replayed, out: &mut Out) -> Result<(), Failed
     if !replayed.continued_as.is_empty() {
         out.line(format_args!("  past its last byte as {}", listed(&replayed.continued_as)))?;
     }
-    for ending in &run.may {
+    for ending in run.alternatives() {
         let text = ending.says().map(|text| format!(": {text}")).unwrap_or_default();
         out.line(format_args!("  or: {} at {}{text}", ending.outcome, time(ending.at())))?;
     }

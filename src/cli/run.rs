@@ -14,7 +14,7 @@ use crate::script::Script;
 use crate::servers::{BackEnd, Front, Security, ServerName};
 
 use super::arguments::{ReportFormat, RunOptions};
-use super::{Failed, Out, Status, newer_than_recorded};
+use super::{Failed, Out, Status, remarks};
 
 pub(super) fn run(options: &RunOptions, out: &mut Out) -> Result<Status, Failed> {
     if let Some(scenario) = &options.scenario {
@@ -49,8 +49,8 @@ pub(super) fn run(options: &RunOptions, out: &mut Out) -> Result<Status, Failed>
         }
     }
     if options.format == ReportFormat::Human {
-        for known in clients.iter().filter(|known| known.is_newer_than_recorded()) {
-            out.line(newer_than_recorded(known))?;
+        for remark in clients.iter().flat_map(remarks) {
+            out.line(remark)?;
         }
     }
     Ok(if runs.iter().any(is_broken) { Status::Differs } else { Status::Expected })

@@ -9,7 +9,7 @@ use crate::servers::ServerName;
 use crate::upgrade::{Change, Kind, servers, upgrade as upgrade_client};
 
 use super::arguments::{ReportFormat, UpgradeOptions};
-use super::{Failed, Out, Status, newer_than_recorded};
+use super::{Failed, Out, Status, remarks};
 
 pub(super) fn upgrade(options: &UpgradeOptions, out: &mut Out) -> Result<Status, Failed> {
     let from = client(&options.library, &options.from)?;
@@ -49,8 +49,8 @@ fn title(from: &KnownClient, to: &KnownClient) -> String {
 
 fn human(from: &KnownClient, to: &KnownClient, changes: &[Change], out: &mut Out) -> Result<(), Failed> {
     out.line(title(from, to))?;
-    for known in [from, to].into_iter().filter(|known| known.is_newer_than_recorded()) {
-        out.line(newer_than_recorded(known))?;
+    for remark in [from, to].into_iter().flat_map(remarks) {
+        out.line(remark)?;
     }
     for kind in [Kind::Breaks, Kind::Mends, Kind::Differs] {
         let mut left: Vec<&Change> = changes.iter().filter(|change| change.kind == kind).collect();

@@ -1,13 +1,14 @@
 //! The clients that are known by name.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use crate::nearest;
 
 use super::plan::{Plan, Work};
-use super::profile::{Family, Profile};
+use super::profile::{Condition, Family, Profile};
 use super::{ClientSpec, ClientSpecError, Version};
 
 const FILES: [(&str, &str); 17] = [
@@ -147,6 +148,27 @@ impl KnownClient {
     /// Whether the version is newer than any of which there are recordings, so that the profile is a guess.
     pub fn is_newer_than_recorded(&self) -> bool {
         self.spec.version > self.family.recorded_up_to
+    }
+
+    /// The variables of its environment that no profile of its family reads, each with the nearest that one does.
+    pub fn unread_variables(&self) -> Vec<(&str, Option<&str>)> {
+        let profiles = self.family.profiles.iter();
+        let read: BTreeSet<&str> = profiles
+            .flat_map(|profile| {
+                let under = profile.under.iter().filter_map(|under| match &under.condition {
+                    Condition::Environment { variable, .. } => Some(variable),
+                    Condition::Tls => None,
+                });
+                profile.environment.keys().chain(under).map(String::as_str)
+            })
+            .collect();
+        let unread = self.spec.environment.keys().filter(|variable| !read.contains(variable.as_str()));
+        unread
+            .map(|variable| {
+                let nearest = (!read.is_empty()).then(|| nearest::word(variable, read.iter().copied()));
+                (variable.as_str(), nearest)
+            })
+            .collect()
     }
 
     /// What it does, ready to run against a server that it calls `authority`.

@@ -191,6 +191,12 @@ impl Family {
         family.ok_or_else(|| ScriptError::empty(file, source, "a block `family NAME`"))
     }
 
+    /// The version that calls itself `itself`.
+    pub(crate) fn called<'a>(&'a self, itself: &'a Version) -> &'a Version {
+        let other = self.calls_itself.iter().find(|(_, known)| known == itself);
+        other.map_or(itself, |(version, _)| version)
+    }
+
     /// The header lists with the family's own placeholders filled in for a version.
     pub(crate) fn field_lists_of(&self, version: &Version) -> Cow<'_, [FieldList]> {
         if self.words.is_empty() {

@@ -22,7 +22,7 @@ pub struct ClientSpec {
 }
 
 /// A version, as its project writes it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default)]
 pub struct Version(String);
 
 impl Version {
@@ -31,19 +31,39 @@ impl Version {
         &self.0
     }
 
-    /// The numbers in it, from the left: 1, 27 and 3 for `go1.27.3`.
-    fn numbers(&self) -> impl Iterator<Item = u64> + '_ {
-        self.0
-            .split(|character: char| !character.is_ascii_digit())
-            .filter(|digits| !digits.is_empty())
-            .map(|digits| digits.parse().unwrap_or(u64::MAX))
+    /// The numbers of the release, from the left: 1, 27 and 3 for `go1.27.3`.
+    fn release(&self) -> [u64; 4] {
+        let mut release = [0; 4];
+        for (number, slot) in numbers(self.split().0).zip(&mut release) {
+            *slot = number;
+        }
+        release
     }
 
-    /// Whether what follows the first number is a sign of a release before it: `1.85.0-dev`.
-    fn is_pre_release(&self) -> bool {
-        self.0.contains('-')
+    /// The release, and what follows it if that makes a version before the release: `-dev` of `1.85.0-dev`, `rc1` of `go1.27rc1`.
+    fn split(&self) -> (&str, Option<&str>) {
+        let begins = self.0.find(|character: char| character.is_ascii_digit()).unwrap_or_default();
+        let length = self.0[begins..].find(|character: char| !character.is_ascii_digit() && character != '.');
+        let (release, rest) = self.0.split_at(length.map_or(self.0.len(), |length| begins + length));
+        // `4.1.100.Final` is no pre-release.
+        (release, (!rest.is_empty() && !release.ends_with('.')).then_some(rest))
     }
 }
+
+fn numbers(text: &str) -> impl Iterator<Item = u64> {
+    let digits =
+        text.split(|character: char| !character.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    digits.map(|digits| digits.parse().unwrap_or(u64::MAX))
+}
+
+// What two ways to write one version have in common is all that counts: 1.18 is 1.18.0.
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Version {}
 
 impl PartialOrd for Version {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
@@ -53,15 +73,12 @@ impl PartialOrd for Version {
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        let padded = |version: &Self| {
-            let mut numbers: Vec<u64> = version.numbers().collect();
-            numbers.resize(numbers.len().max(4), 0);
-            numbers
-        };
-        padded(self)
-            .cmp(&padded(other))
-            .then_with(|| other.is_pre_release().cmp(&self.is_pre_release()))
-            .then_with(|| self.0.cmp(&other.0))
+        self.release().cmp(&other.release()).then_with(|| match (self.split().1, other.split().1) {
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(_), None) => Ordering::Less,
+            (Some(one), Some(two)) => numbers(one).cmp(numbers(two)).then_with(|| one.cmp(two)),
+        })
     }
 }
 
@@ -200,6 +217,9 @@ mod tests {
         assert!(version("go1.9") < version("go1.27.3"));
         assert!(version("1.85.0-dev") < version("1.85.0"));
         assert!(version("1.84.0") < version("1.85.0-dev"));
-        assert_eq!(version("1.5").cmp(&version("1.5.0")), std::cmp::Ordering::Less);
+        assert!(version("1.18.0-rc1") < version("1.18.0-rc2") && version("1.18.0-rc2") < version("1.18"));
+        assert!(version("go1.26.9") < version("go1.27rc1") && version("go1.27rc1") < version("go1.27"));
+        assert!(version("4.1.99.Final") < version("4.1.100.Final"));
+        assert_eq!(version("1.18"), version("1.18.0"));
     }
 }

@@ -20,7 +20,7 @@ pub fn run_line(run: &Run) -> String {
     insert_ending(&mut object, &run.ending);
     object.insert("flight".into(), json!(flight(run)));
     object.insert("racy".into(), json!(run.racy));
-    object.insert("may".into(), json!(run.may.iter().map(possible).collect::<Vec<_>>()));
+    object.insert("may".into(), json!(run.alternatives().into_iter().map(possible).collect::<Vec<_>>()));
     object.insert("trace".into(), json!(run.trace()));
     Value::Object(object).to_string()
 }
@@ -78,7 +78,7 @@ pub fn fidelity_summary(comparisons: &[Comparison]) -> String {
 pub fn replay_line(capture: &str, server: &str, replayed: &Replayed) -> String {
     let run = replayed.run.as_ref();
     let continued_as: Vec<String> = replayed.continued_as.iter().map(ToString::to_string).collect();
-    let may: Vec<Value> = run.iter().flat_map(|run| &run.may).map(possible).collect();
+    let may: Vec<Value> = run.iter().flat_map(|run| run.alternatives()).map(possible).collect();
     json!({
         "capture": capture,
         "flow": replayed.flow,
@@ -101,7 +101,7 @@ pub fn upgrade_line(change: &Change) -> String {
         json!({
             "outcome": run.ending.outcome.word(),
             "says": run.ending.says(),
-            "may": run.may.iter().map(possible).collect::<Vec<_>>(),
+            "may": run.alternatives().into_iter().map(possible).collect::<Vec<_>>(),
         })
     };
     json!({

@@ -21,15 +21,24 @@ const WIDEST: usize = 92;
 /// The ladder of a run: what happens when nobody takes any time, and in words what else may.
 pub fn ladder(run: &Run) -> String {
     let mut foot = verdict(&run.ending);
-    if !run.may.is_empty() {
-        let on = if run.racy { "timing" } else { "the client's build or version" };
-        foot.push(format!("depends on {on}; it may also be:"));
-        for ending in &run.may {
-            let text = ending.says().map(|text| format!(": {text}")).unwrap_or_default();
+    let alternatives = run.alternatives();
+    if !alternatives.is_empty() {
+        foot.push(if run.racy {
+            "depends on timing; it may also be:".to_owned()
+        } else {
+            "in other words, depending on the client's build or on the moment:".to_owned()
+        });
+        for ending in alternatives {
+            let text = ending.says().map(|text| format!(": {}", indented(text))).unwrap_or_default();
             foot.push(format!("  {} at {}{text}", ending.outcome, time(ending.at())));
         }
     }
     drawn(run, &run.ending, &foot)
+}
+
+/// A text with its later lines under its first.
+fn indented(text: &str) -> String {
+    text.trim_end().replace('\n', "\n    ")
 }
 
 /// The ladder of each result that can happen.

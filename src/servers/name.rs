@@ -72,6 +72,29 @@ pub enum BackEnd {
     CCore,
 }
 
+impl Security {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Cleartext, Self::Tls, Self::TlsWithoutAlpn];
+
+    /// What a server's name begins with.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cleartext => "",
+            Self::Tls => "tls-",
+            Self::TlsWithoutAlpn => "tls-noalpn-",
+        }
+    }
+
+    /// What it is, in a sentence.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Cleartext => "the listener takes connections as they are",
+            Self::Tls => "the listener terminates TLS, and chooses h2 or http/1.1 by ALPN",
+            Self::TlsWithoutAlpn => "the listener terminates TLS, and knows no ALPN",
+        }
+    }
+}
+
 impl Front {
     /// All of them, in the order of the matrix.
     pub const ALL: [Self; 9] = [
@@ -144,7 +167,9 @@ impl BackEnd {
             Self::Nghttp2 => {
                 "Node's grpc-js server, modelled: SETTINGS on accept, a surplus ack is answered with GOAWAY and a close"
             }
-            Self::Netty => "grpc-java's Netty server; not modelled yet",
+            Self::Netty => {
+                "grpc-java's Netty server, modelled: SETTINGS after the preface, a surplus ack is ignored"
+            }
             Self::CCore => {
                 "Python's grpcio server, modelled: SETTINGS on accept, a surplus ack ends the connection without GOAWAY"
             }
@@ -184,11 +209,7 @@ impl From<Front> for ServerName {
 
 impl fmt::Display for ServerName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self.security {
-            Security::Cleartext => "",
-            Security::Tls => "tls-",
-            Security::TlsWithoutAlpn => "tls-noalpn-",
-        })?;
+        formatter.write_str(self.security.word())?;
         formatter.write_str(self.front.word())?;
         if self.back_end != BackEnd::GrpcGo {
             write!(formatter, "-to-{}", self.back_end.word())?;
