@@ -6,7 +6,7 @@ use std::{fmt, fs, io};
 use bytes::Bytes;
 
 use crate::capture::{self, BadKeyLog, CaptureError, KeyLog, RecordedClient, RecordedTls, Unusable};
-use crate::clients::{ClientSpec, KnownClient, Profile, Role, UnknownClient, families};
+use crate::clients::{ClientSpec, Family, KnownClient, Profile, Role, UnknownClient, families};
 use crate::exchange::Summary;
 use crate::flight::Flight;
 use crate::net::Side;
@@ -237,8 +237,8 @@ fn worst(runs: impl Iterator<Item = Run>) -> Option<Run> {
 }
 
 /// Whether the hello of a recorded client, if it has one, is what the profile says.
-fn may_be(profile: &Profile, client: &RecordedClient) -> bool {
-    client.tls.as_ref().is_none_or(|tls| says_hello_like(profile, tls))
+fn may_be(family: &Family, profile: &Profile, client: &RecordedClient) -> bool {
+    client.tls.as_ref().is_none_or(|tls| says_hello_like(family, profile, tls))
 }
 
 /// The clients of the catalogue that begin just like this: of each profile its first version, or the version that the
@@ -249,7 +249,7 @@ fn fitting(client: &RecordedClient) -> Vec<KnownClient> {
     let authority = client.summary.authority.as_deref().unwrap_or("127.0.0.1:50051");
     let mut fitting = Vec::new();
     for family in families() {
-        for profile in family.profiles.iter().filter(|profile| may_be(profile, client)) {
+        for profile in family.profiles.iter().filter(|profile| may_be(family, profile, client)) {
             let version = match &named {
                 Some(spec) if spec.name != family.name || !profile.covers_version(&spec.version) => continue,
                 Some(spec) => &spec.version,
