@@ -104,7 +104,7 @@ fn through_mux_http1_and_grpc_are_served_and_other_http2_is_told_so() {
                     assert!(!run.works(), "{run}");
                 }
                 "" | "/http1" | "/h2c-upgrade" | "/default" => {
-                    assert_eq!(run.outcome(), served("http"), "{run}")
+                    assert_eq!(run.outcome(), served("http"), "{run}");
                 }
                 _ => {
                     assert!(!run.works(), "{run}");
