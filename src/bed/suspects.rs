@@ -102,7 +102,7 @@ fn version_in(written: &str, agent: &str) -> Option<Option<Version>> {
 
 /// Whether a client of this kind writes what was captured.
 fn begins_so(known: &KnownClient, client: &RecordedClient) -> bool {
-    if client.tls.as_ref().is_some_and(|tls| !says_hello_like(known.profile, tls)) {
+    if client.tls.as_ref().is_some_and(|tls| !says_hello_like(known.family, known.profile, tls)) {
         return false;
     }
     let security = if client.tls.is_some() { Security::Tls } else { Security::Cleartext };

@@ -4,7 +4,7 @@
 //! server, what stands behind its TLS, or only the choice that it makes by the hello.
 
 use crate::capture::{RecordedClient, RecordedTls, Unusable};
-use crate::clients::{KnownClient, Profile, families};
+use crate::clients::{Family, KnownClient, Profile, families};
 use crate::script::{Action, Behaviour, Hello, Occasion, OneOrMore, Phase, Step, TlsVersion, Trigger};
 use crate::wire::tls::ProtocolVersion;
 
@@ -102,9 +102,9 @@ fn handshake_reactions(
 }
 
 /// Whether a client of this profile offers what was captured; whom it calls is its user's choice.
-pub(super) fn says_hello_like(profile: &Profile, tls: &RecordedTls) -> bool {
+pub(super) fn says_hello_like(family: &Family, profile: &Profile, tls: &RecordedTls) -> bool {
     let captured = hello(tls);
-    let stated = profile.behaviour.tls.as_ref();
+    let stated = family.speaking(profile, true).behaviour.tls.as_ref();
     stated.is_some_and(|stated| stated.alpn == captured.alpn && stated.versions == captured.versions)
 }
 
@@ -117,11 +117,11 @@ fn leaving_without_alpn(tls: &RecordedTls) -> Vec<KnownClient> {
     }
     let known =
         families().iter().flat_map(|family| family.profiles.iter().map(move |profile| (family, profile)));
-    let alike = known.filter(|(_, profile)| {
+    let alike = known.filter(|(family, profile)| {
         let wants = profile.behaviour.reactions.iter().any(|(occasion, action)| {
             occasion.trigger == Trigger::NoAlpn && matches!(action, Action::Fail(_))
         });
-        wants && says_hello_like(profile, tls)
+        wants && says_hello_like(family, profile, tls)
     });
     alike.filter_map(|(family, profile)| KnownClient::first_of(family, profile)).collect()
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use crate::nearest;
+use crate::script::Hello;
 
 use super::plan::{Plan, Work};
 use super::profile::{Condition, Family, Profile};
@@ -180,7 +181,8 @@ impl KnownClient {
         let version = &self.spec.version;
         let itself = self.family.calls_itself.iter().find(|(known, _)| known == version);
         let version = itself.map_or(version, |(_, itself)| itself).as_str();
-        let behaviour = self.profile.behaviour_in(&self.spec.environment, tls);
+        let profile = self.family.speaking(self.profile, tls);
+        let behaviour = profile.behaviour_in(&self.spec.environment, tls);
         let lists = self.family.field_lists_of(&self.spec.version);
         let work = Work { calls: self.family.role.calls_of(work.calls), ..work };
         let mut plan = Plan::new(behaviour, lists, version, authority, work);
@@ -188,14 +190,18 @@ impl KnownClient {
         plan
     }
 
+    /// What it says first over TLS, if it can speak it.
+    pub(crate) fn hello(&self) -> Option<&'static Hello> {
+        self.family.speaking(self.profile, true).behaviour.tls.as_ref()
+    }
+
     /// The same over TLS, if the client can speak it.
     pub(crate) fn plan_over_tls(&self, authority: &str, work: Work) -> Option<Plan> {
-        let hello = self.profile.behaviour.tls.clone()?;
+        let hello = self.hello()?;
         let mut plan = self.plan_over(authority, work, true).over_tls(hello.clone());
-        if let Some(title) = &self.profile.without_h2 {
-            let other = self.family.profiles.iter().find(|profile| profile.title == *title)?;
-            let other = Self { profile: other, ..self.clone() };
-            plan.without_h2 = Some(Arc::new(other.plan_over(authority, work, true).over_tls(hello)));
+        if let Some(title) = &self.family.speaking(self.profile, true).without_h2 {
+            let other = Self { profile: self.family.titled(title)?, ..self.clone() };
+            plan.without_h2 = Some(Arc::new(other.plan_over(authority, work, true).over_tls(hello.clone())));
         }
         Some(plan)
     }

@@ -131,6 +131,11 @@ impl Plan {
         self.behaviour.calls.as_ref().map_or(&[], |calls| &calls.upgraded)
     }
 
+    /// What is still written where no protocol was agreed on.
+    pub(crate) fn unagreed_steps(&self) -> &[Step] {
+        self.behaviour.calls.as_ref().map_or(&[], |calls| &calls.unagreed)
+    }
+
     pub(crate) fn final_steps(&self) -> &[Step] {
         self.behaviour.calls.as_ref().map_or(&[], |calls| &calls.finally)
     }

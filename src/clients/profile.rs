@@ -88,6 +88,10 @@ pub struct Profile {
     pub under: Vec<Under>,
     /// The profile, by title, that it becomes on a connection for which the server has not chosen `h2`.
     pub without_h2: Option<String>,
+    /// The profile, by title, that says what it does over TLS, if that is not this one.
+    pub over_tls_as: Option<String>,
+    /// The profile, by title, that says what it does in the clear, if that is not this one.
+    pub in_the_clear_as: Option<String>,
 }
 
 impl Role {
@@ -213,6 +217,18 @@ impl Family {
         Cow::Owned(lists)
     }
 
+    /// The profile that says what a client of `profile` does over TLS, or in the clear: most are about both, but what a
+    /// client that is told nothing speaks is often a question of TLS.
+    pub fn speaking<'a>(&'a self, profile: &'a Profile, over_tls: bool) -> &'a Profile {
+        let title = if over_tls { &profile.over_tls_as } else { &profile.in_the_clear_as };
+        let other = title.as_ref().and_then(|title| self.titled(title));
+        other.unwrap_or(profile)
+    }
+
+    pub(crate) fn titled(&self, title: &str) -> Option<&Profile> {
+        self.profiles.iter().find(|profile| profile.title == title)
+    }
+
     /// The profile of a client: of those that cover it, the one that says most about its environment.
     pub fn profile(&self, spec: &ClientSpec) -> Option<&Profile> {
         let covering = self.profiles.iter().filter(|profile| profile.covers(spec));
@@ -285,6 +301,8 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
     line.finish()?;
     let mut inherited = Behaviour::default();
     let mut without_h2 = None;
+    let mut over_tls_as = None;
+    let mut in_the_clear_as = None;
     let mut under: Vec<Under> = Vec::new();
     let mut from = None;
     let mut until = None;
@@ -303,6 +321,8 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
                 let base = base.ok_or_else(|| inner.missing("a profile further up with this title"))?;
                 inherited = base.behaviour.clone();
                 without_h2.clone_from(&base.without_h2);
+                over_tls_as.clone_from(&base.over_tls_as);
+                in_the_clear_as.clone_from(&base.in_the_clear_as);
                 under.clone_from(&base.under);
                 mode.clone_from(&base.mode);
             }
@@ -330,14 +350,19 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
                 under.retain(|known| (&known.condition, known.occasion) != (&condition, occasion));
                 under.push(Under { condition, occasion, action });
             }
+            "without" if inner.take("mode") => mode = None,
             "without" => {
                 inner.keyword("h2")?;
-                inner.keyword("as")?;
-                let title = inner.quoted("a profile's title")?;
-                if !family.profiles.iter().any(|profile| profile.title == title) {
-                    return Err(inner.missing("a profile further up with this title"));
-                }
-                without_h2 = Some(title);
+                without_h2 = Some(as_another(family, &mut inner)?);
+            }
+            "over" => {
+                inner.keyword("tls")?;
+                over_tls_as = Some(as_another(family, &mut inner)?);
+            }
+            "in" => {
+                inner.keyword("the")?;
+                inner.keyword("clear")?;
+                in_the_clear_as = Some(as_another(family, &mut inner)?);
             }
             "about" => about = Some(inner.quoted("what is particular to it")?),
             "source" => sources.push(inner.quoted("where that is known from")?),
@@ -371,7 +396,19 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
         behaviour: parser.finish(),
         under,
         without_h2,
+        over_tls_as,
+        in_the_clear_as,
     })
+}
+
+/// `as "TITLE"`, of a profile that is there already.
+fn as_another(family: &Family, line: &mut Line<'_>) -> Result<String, ScriptError> {
+    line.keyword("as")?;
+    let title = line.quoted("a profile's title")?;
+    if family.titled(&title).is_none() {
+        return Err(line.missing("a profile further up with this title"));
+    }
+    Ok(title)
 }
 
 fn environment_pair(line: &mut Line<'_>) -> Result<(String, String), ScriptError> {

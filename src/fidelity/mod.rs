@@ -126,7 +126,7 @@ fn predict(
     let fail = |reason: String| (spec.to_string(), reason);
     let name: ServerName = server.parse().map_err(|error| fail(format!("{error}")))?;
     let client = KnownClient::find(&spec).map_err(|error| fail(error.to_string()))?;
-    let hello = client.profile.behaviour.tls.as_ref().filter(|_| name.security != Security::Cleartext);
+    let hello = client.hello().filter(|_| name.security != Security::Cleartext);
     if hello.is_none() && name.security != Security::Cleartext {
         return Err(fail(format!("what {spec} says over TLS is not known")));
     }

@@ -115,6 +115,8 @@ pub struct Calls {
     pub upgraded: Vec<Step>,
     /// What is done when no more calls come.
     pub finally: Vec<Step>,
+    /// What is still written, over TLS, where the server has chosen none of the protocols and the client therefore fails.
+    pub unagreed: Vec<Step>,
 }
 
 /// One rung of the ladder.

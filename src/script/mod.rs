@@ -27,7 +27,8 @@
 //! has `on` lines for what it does when things happen out of turn. Profiles are written so. An HTTP client's call may be
 //! `> request get /`, the head of an HTTP/1 request, and `< http1`; `upgraded` begins what is done once the server
 //! has answered 101; `close` at the end of a call is for clients that use
-//! a connection once, and `tries 4` for those that see four connections fail before they give a call up.
+//! a connection once, and `tries 4` for those that see four connections fail before they give a call up. `unagreed`
+//! begins what is still written where the server has chosen no protocol by ALPN and the client fails for it.
 
 mod ast;
 pub mod bytes;

@@ -79,6 +79,10 @@ impl Display for Behaviour {
             }
             writeln!(formatter, "  finally")?;
             steps(formatter, &calls.finally)?;
+            if !calls.unagreed.is_empty() {
+                writeln!(formatter, "  unagreed")?;
+                steps(formatter, &calls.unagreed)?;
+            }
         }
         if let Some(text) = &self.fail_fast {
             writeln!(formatter, "  fail-fast {}", Quoted(text.as_bytes()))?;

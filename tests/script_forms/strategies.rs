@@ -63,8 +63,14 @@ fn spec() -> impl Strategy<Value = ClientSpec> {
 }
 
 fn behaviour(names: &[String]) -> impl Strategy<Value = Behaviour> + use<> {
-    let calls = (vec(step(names), 0..4), vec(step(names), 0..3), vec(step(names), 0..3));
-    let calls = option::of(calls.prop_map(|(steps, upgraded, finally)| Calls { steps, upgraded, finally }));
+    let calls =
+        (vec(step(names), 0..4), vec(step(names), 0..3), vec(step(names), 0..3), vec(step(names), 0..3));
+    let calls = option::of(calls.prop_map(|(steps, upgraded, finally, unagreed)| Calls {
+        steps,
+        upgraded,
+        finally,
+        unagreed,
+    }));
     let ladder = (vec(step(names), 0..8), calls, offsets(), acknowledging());
     let channel = (
         option::of(text()),

@@ -95,6 +95,9 @@ impl Connection {
         match phase {
             Phase::Securing if !self.plan.makes_calls() => self.call_ends(CallEnd::Failed(failure), trigger),
             Phase::Securing | Phase::Writing | Phase::Connecting => {
+                if trigger == Trigger::NoAlpn {
+                    self.write_unagreed();
+                }
                 self.news.push_back(News::Failed(failure));
                 self.close();
             }

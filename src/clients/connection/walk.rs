@@ -146,6 +146,17 @@ impl Connection {
         }
     }
 
+    /// What is still written where no protocol was agreed on: writes alone, since nothing is waited for any more.
+    pub(super) fn write_unagreed(&mut self) {
+        let plan = Arc::clone(&self.plan);
+        for step in plan.unagreed_steps() {
+            if let Step::Send(items) = step {
+                let bytes = plan.encode(items, self.stream, plan.work.deadline, &mut self.encoder);
+                self.write(bytes);
+            }
+        }
+    }
+
     /// Takes some time before the current step, once; `false` if that is over.
     pub(super) fn pause(&mut self, time: Duration, now: Duration) -> bool {
         if time.is_zero() || std::mem::replace(&mut self.paused, true) {

@@ -53,7 +53,7 @@ choice!(Particular {
 
 choice!(Who { Scripted { 0: behaviour }, Catalogued { 0: spec } });
 
-record!(Calls { steps, finally, upgraded });
+record!(Calls { steps, finally, upgraded, unagreed });
 record!(Occasion { trigger, phase, after_goaway, code });
 record!(AfterFailure { wait, from });
 

@@ -18,7 +18,7 @@ pub(crate) struct BehaviourParser<'a> {
     lists: &'a [FieldList],
     section: Section,
     /// Sections that still hold what was inherited, and are emptied by their first own step.
-    inherited: [bool; 4],
+    inherited: [bool; 5],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,10 +27,11 @@ enum Section {
     Call,
     Upgraded,
     Finally,
+    Unagreed,
 }
 
 impl<'a> BehaviourParser<'a> {
-    pub(crate) const KEYWORDS: [&'static str; 24] = [
+    pub(crate) const KEYWORDS: [&'static str; 25] = [
         "tls",
         ">",
         "hold",
@@ -51,6 +52,7 @@ impl<'a> BehaviourParser<'a> {
         "call",
         "upgraded",
         "finally",
+        "unagreed",
         "on",
         "fail-fast",
         "after",
@@ -59,7 +61,7 @@ impl<'a> BehaviourParser<'a> {
 
     /// Starts from what is inherited.
     pub(crate) fn new(inherited: Behaviour, lists: &'a [FieldList]) -> Self {
-        Self { behaviour: inherited, lists, section: Section::Connect, inherited: [true; 4] }
+        Self { behaviour: inherited, lists, section: Section::Connect, inherited: [true; 5] }
     }
 
     /// Reads one line after its first word; `false` if no line begins with that word.
@@ -138,6 +140,10 @@ impl<'a> BehaviourParser<'a> {
                 self.behaviour.calls.get_or_insert_default();
                 self.section = Section::Finally;
             }
+            "unagreed" => {
+                self.behaviour.calls.get_or_insert_default();
+                self.section = Section::Unagreed;
+            }
             "on" => self.on(line)?,
             "fail-fast" => self.behaviour.fail_fast = Some(line.quoted("what the user reads")?),
             "after" => self.after(line)?,
@@ -160,6 +166,7 @@ impl<'a> BehaviourParser<'a> {
             Section::Call => &mut calls.get_or_insert_default().steps,
             Section::Upgraded => &mut calls.get_or_insert_default().upgraded,
             Section::Finally => &mut calls.get_or_insert_default().finally,
+            Section::Unagreed => &mut calls.get_or_insert_default().unagreed,
         };
         if std::mem::take(&mut self.inherited[self.section as usize]) {
             steps.clear();
