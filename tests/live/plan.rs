@@ -1,0 +1,120 @@
+//! Which clients meet which servers.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::Parser;
+use muxbed::clients::ClientSpec;
+use muxbed::servers::ServerName;
+
+/// Real clients against real servers on 127.0.0.1. Without --client and --server: everything that has a recipe.
+#[derive(Debug, Parser)]
+#[command(name = "live")]
+pub(crate) struct Options {
+    /// NAME@VERSION[/MODE][+ENV=VALUE].., several with commas; an environment's own commas can't be said
+    #[arg(long, value_delimiter = ',')]
+    client: Vec<ClientSpec>,
+    /// A server's name as everywhere in this project, several with commas
+    #[arg(long, value_delimiter = ',')]
+    server: Vec<ServerName>,
+    /// The named core that CI runs
+    #[arg(long)]
+    core: bool,
+    /// Writes observed.json with a capture of each run into this folder, and says what the bed predicts otherwise
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) record: Option<PathBuf>,
+    /// How often each run is made; with --record also writes races.json
+    #[arg(long, default_value_t = 1)]
+    pub(crate) repeat: u32,
+    /// How many clients wait at the same time
+    #[arg(long, default_value_t = 48)]
+    pub(crate) at_once: usize,
+    /// Where what recipes build is kept
+    #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/live"))]
+    pub(crate) cache: PathBuf,
+}
+
+/// One run of one client against one server.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Cell {
+    pub(crate) client: ClientSpec,
+    pub(crate) server: ServerName,
+    /// Which of its repeats it is, from 0.
+    pub(crate) repeat: u32,
+}
+
+/// What is to be run.
+pub(crate) struct Plan {
+    clients: BTreeSet<ClientSpec>,
+    servers: Vec<ServerName>,
+    repeat: u32,
+}
+
+const CORE_CLIENTS: [&str; 3] = ["grpc-go@1.17.0", "grpc-go@1.33.3", "grpc-go@1.83.1"];
+
+const CORE_SERVERS: [&str; 4] = ["direct", "cmux-preface", "mux", "mux-to-h2c"];
+
+const CLIENTS: [&str; 10] = [
+    "grpc-go@1.8.0",
+    "grpc-go@1.17.0",
+    "grpc-go@1.18.0",
+    "grpc-go@1.26.0",
+    "grpc-go@1.33.3",
+    "grpc-go@1.41.0",
+    "grpc-go@1.58.3",
+    "grpc-go@1.67.1",
+    "grpc-go@1.72.2",
+    "grpc-go@1.83.1",
+];
+
+const SERVERS: [&str; 12] = [
+    "mux",
+    "mux-to-h2c",
+    "mux-to-tonic",
+    "mux-to-nghttp2",
+    "mux-to-netty",
+    "mux-to-c-core",
+    "cmux-header",
+    "cmux-settings",
+    "cmux-settings-to-h2c",
+    "cmux-settings-to-tonic",
+    "cmux-settings-to-nghttp2",
+    "cmux-settings-to-c-core",
+];
+
+impl Plan {
+    pub(crate) fn of(options: &Options) -> Result<Self, String> {
+        let (clients, servers): (&[&str], &[&str]) =
+            if options.core { (&CORE_CLIENTS, &CORE_SERVERS) } else { (&CLIENTS, &SERVERS) };
+        let clients = if options.client.is_empty() {
+            let named = clients.iter().map(|client| client.parse::<ClientSpec>());
+            named.collect::<Result<_, _>>().map_err(|error| error.to_string())?
+        } else {
+            options.client.iter().cloned().collect()
+        };
+        let servers = if options.server.is_empty() {
+            let named = servers.iter().map(|server| server.parse::<ServerName>());
+            named.collect::<Result<_, _>>().map_err(|error| error.to_string())?
+        } else {
+            options.server.clone()
+        };
+        Ok(Self { clients, servers, repeat: options.repeat })
+    }
+
+    pub(crate) fn clients(&self) -> impl Iterator<Item = &ClientSpec> {
+        self.clients.iter()
+    }
+
+    /// The runs of the clients that are there. Those of one server lie apart, so that what waits starts early.
+    pub(crate) fn cells(&self, is_there: impl Fn(&ClientSpec) -> bool) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for repeat in 0..self.repeat {
+            for &server in &self.servers {
+                for client in self.clients.iter().filter(|client| is_there(client)) {
+                    cells.push(Cell { client: client.clone(), server, repeat });
+                }
+            }
+        }
+        cells
+    }
+}
