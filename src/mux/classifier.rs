@@ -12,7 +12,7 @@ use super::rule::{Answer, Rule};
 use crate::wire::proxy::{Header, Progress};
 
 /// Rules in the order of their priority, each with the route that it leads to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules {
     list: Vec<(Rule, Route)>,
 }
