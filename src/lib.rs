@@ -59,6 +59,7 @@
 //! |---|---|
 //! | [`wire`] | what bytes mean: HTTP/2 frames, HPACK, heads of HTTP/1 |
 //! | [`mux`] | the multiplexer: a classifier without socket, clock or task, and what it owes both sides |
+//! | [`serve`] | the multiplexer as a program: configuration, listeners, back ends |
 //! | [`net`] | the simulated network: links, cuts, faults, on a virtual clock |
 //! | [`script`] | the one form that everything which can be run has, as text and as bytes |
 //! | [`clients`] | profiles of client versions as data, and what runs them |
@@ -88,6 +89,7 @@ pub mod outcome;
 pub mod report;
 pub mod scenarios;
 pub mod script;
+pub mod serve;
 pub mod servers;
 pub mod upgrade;
 pub mod wire;

@@ -31,6 +31,8 @@ pub(super) enum Command {
     Upgrade(UpgradeOptions),
     /// Drives a live server with the catalogue's clients.
     Check(CheckOptions),
+    /// Serves several back ends on one port, as a file says.
+    Serve(ServeOptions),
     /// Lists clients, servers or scenarios.
     List(ListOptions),
     /// Tells what a client or a server is, and why it behaves so.
@@ -129,6 +131,16 @@ pub(super) struct CheckOptions {
     /// How the result is written.
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeOptions {
+    /// The configuration; its form is in the documentation of `muxbed::serve::config`.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// Only says whether the configuration can be used.
+    #[arg(long)]
+    pub(super) check: bool,
 }
 
 /// `2s`, `500ms`.

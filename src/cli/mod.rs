@@ -7,6 +7,7 @@ mod fidelity;
 mod list;
 mod replay;
 mod run;
+mod serve;
 mod upgrade;
 
 use std::fmt;
@@ -58,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Replay(options) => replay::replay(&options, &mut out),
         Command::Upgrade(options) => upgrade::upgrade(&options, &mut out),
         Command::Check(options) => check::check(&options, &mut out),
+        Command::Serve(options) => serve::serve(&options, &mut out),
         Command::List(options) => list::list(&options, &mut out),
         Command::Explain(options) => explain::explain(&options, &mut out),
     };

@@ -3,11 +3,14 @@
 //! The form is put together of the same parts as a script's, for the same reasons: any bytes are some case, and zeros are
 //! what is usual. Five zeros and then a stream are that stream, uncut, for gRPC beside HTTP/1.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 
-use crate::mux::{DEFAULT_LIMIT, Rule, Rules, Value};
+use crate::mux::{Answer, Custom, DEFAULT_LIMIT, Rule, Rules, Value};
 use crate::net::Offsets;
-use crate::script::bytes::{ByteForm, Listed, Reader, Writer, choice};
+use crate::script::bytes::{ByteForm, Listed, Reader, Writer, choice, listed_by_a_byte};
+use crate::wire::tls::ProtocolVersion;
 
 /// A connection's first bytes, where they are cut, and what looks at them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,6 +87,47 @@ choice!(Rule {
     Http2,
     Http2Header { name: name, value: value },
     Bytes { 0: bytes },
+    AnyBytes { 0: bytes },
+    Http1Method { 0: methods },
+    Http1Head,
+    Http1Header { name: name, value: value },
+    H2cUpgrade,
+    WebSocket,
+    Tls,
+    TlsVersion { 0: versions },
+    ServerName { 0: value },
+    Alpn { 0: value },
+    Custom { 0: custom },
+});
+
+impl ByteForm for ProtocolVersion {
+    fn read(input: &mut Reader<'_>) -> Self {
+        u16::try_from(input.number()).unwrap_or(u16::MAX).into()
+    }
+
+    fn write(&self, output: &mut Writer<'_>) {
+        output.number(u16::from(*self).into());
+    }
+}
+
+listed_by_a_byte!(ProtocolVersion);
+
+/// The one custom rule that there is here: the first byte says how many follow, as where lengths come first.
+impl ByteForm for Custom {
+    fn read(_: &mut Reader<'_>) -> Self {
+        COUNTED.clone()
+    }
+
+    fn write(&self, _: &mut Writer<'_>) {}
+}
+
+static COUNTED: LazyLock<Custom> = LazyLock::new(|| {
+    Custom::new("counted", |bytes: &[u8]| match bytes {
+        [] => Answer::NeedMore,
+        [0, ..] => Answer::Reject,
+        [length, rest @ ..] if rest.len() < usize::from(*length) => Answer::NeedMore,
+        _ => Answer::Match,
+    })
 });
 
 choice!(Value { Equals { 0: text }, StartsWith { 0: text } });
@@ -105,6 +149,9 @@ mod tests {
             rules: vec![
                 Rule::Bytes(Bytes::from_static(b"SSH-")),
                 Rule::Http2Header { name: "te".to_owned(), value: Value::StartsWith("t".to_owned()) },
+                Rule::AnyBytes(vec!["a".into(), Bytes::new()]),
+                Rule::TlsVersion(vec![ProtocolVersion::Tls13]),
+                Rule::Custom(COUNTED.clone()),
                 Rule::Any,
             ],
             limit: 300,

@@ -104,6 +104,7 @@ impl Meeting {
                 Sniffed::Closed(why) => {
                     let decision = match why {
                         Closed::Failed(error) => panic!("nothing can fail here: {error}"),
+                        Closed::Rejected(why) => format!("{why:?}"),
                         why => format!("{why:?}"),
                     };
                     return Self { decision, from_mux: talker.heard.to_vec(), ..Self::default() };

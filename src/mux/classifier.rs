@@ -7,11 +7,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::prefix::{Http2, Prefix};
+use super::reading::{Http2, Opening, Reading, Trouble};
 use super::rule::{Answer, Rule};
+use crate::wire::proxy::{Header, Progress};
 
 /// Rules in the order of their priority, each with the route that it leads to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules {
     list: Vec<(Rule, Route)>,
 }
@@ -75,74 +76,213 @@ pub enum Rejection {
     NoRule,
     /// The most bytes have been read, and some rule still says "not yet".
     TooLong,
+    /// Every rule says no to HTTP/2 that wants more answers before its first request than any client does.
+    Flood,
+    /// There is no PROXY header where there has to be one.
+    NoProxyHeader,
+    /// What begins as a PROXY header is none.
+    BadProxyHeader,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NoRule => "it fits no rule",
+            Self::TooLong => "it fitted no rule within the most bytes that are read",
+            Self::Flood => "it wants too many answers before its first request",
+            Self::NoProxyHeader => "there is no PROXY header",
+            Self::BadProxyHeader => "the PROXY header can't be read",
+        })
+    }
+}
+
+/// Whether connections begin with the header of the PROXY protocol, in either version. Whoever may connect can state any
+/// address in it: let connections with it come from a load balancer only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProxyHeaders {
+    /// They don't: what looks like one is what the client says.
+    #[default]
+    Unexpected,
+    /// Some do.
+    Optional,
+    /// All do; others are rejected.
+    Required,
 }
 
 /// The default of the most bytes that are read for a decision.
 pub const DEFAULT_LIMIT: usize = 16 * 1024;
 
 /// Reads one connection's first bytes.
+///
+/// ```
+/// use std::sync::Arc;
+/// use muxbed::mux::{Classifier, DEFAULT_LIMIT, Rule, Rules, Verdict};
+///
+/// let rules = Arc::new(Rules::new().to("grpc", Rule::Grpc).to("web", Rule::Http1));
+/// let mut classifier = Classifier::new(rules, DEFAULT_LIMIT);
+/// assert_eq!(*classifier.push(b"GET / HT"), Verdict::NeedMore);
+/// assert!(matches!(classifier.push(b"TP/1.1\r\n"), Verdict::Match(route) if route.name() == "web"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Classifier {
-    rules: Arc<Rules>,
-    limit: usize,
-    prefix: Prefix,
-    verdict: Verdict,
+    decision: Decision,
+    /// What was pushed without a decision.
+    bytes: Vec<u8>,
 }
 
 impl Classifier {
     /// A classifier for one connection that decides within `limit` bytes.
     pub fn new(rules: Arc<Rules>, limit: usize) -> Self {
-        let mut classifier = Self { rules, limit, prefix: Prefix::new(), verdict: Verdict::NeedMore };
-        classifier.verdict = classifier.decide();
-        classifier
+        Self::expecting(ProxyHeaders::Unexpected, rules, limit)
+    }
+
+    /// The same for connections that may begin with a PROXY header. The rules look at what follows it.
+    pub fn expecting(headers: ProxyHeaders, rules: Arc<Rules>, limit: usize) -> Self {
+        Self { decision: Decision::new(rules, limit, headers), bytes: Vec::new() }
     }
 
     /// The decision on what has been pushed so far. The first that is not `NeedMore` is final.
     pub fn verdict(&self) -> &Verdict {
-        &self.verdict
+        self.decision.verdict()
+    }
+
+    /// What the connection's PROXY header says, and its length.
+    pub fn proxy_header(&self) -> Option<(&Header, usize)> {
+        self.decision.proxy_header()
     }
 
     /// Reads on, and decides.
     pub fn push(&mut self, bytes: &[u8]) -> &Verdict {
+        if self.bytes.is_empty() {
+            // Most connections are decided by what comes first, and need no copy of it.
+            if *self.decision.look(bytes) == Verdict::NeedMore {
+                self.bytes.extend_from_slice(bytes);
+            }
+        } else if *self.decision.verdict() == Verdict::NeedMore {
+            self.bytes.extend_from_slice(bytes);
+            self.decision.look(&self.bytes);
+        }
+        self.decision.verdict()
+    }
+}
+
+/// The decision on one connection, for whoever keeps its bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Decision {
+    rules: Arc<Rules>,
+    limit: usize,
+    proxy: Proxy,
+    reading: Reading,
+    verdict: Verdict,
+}
+
+#[derive(Clone, Debug)]
+enum Proxy {
+    Expected {
+        required: bool,
+    },
+    /// There is none, or this one, of so many bytes.
+    Settled(Option<Box<Header>>, usize),
+}
+
+impl Decision {
+    pub(super) fn new(rules: Arc<Rules>, limit: usize, headers: ProxyHeaders) -> Self {
+        let proxy = match headers {
+            ProxyHeaders::Unexpected => Proxy::Settled(None, 0),
+            ProxyHeaders::Optional => Proxy::Expected { required: false },
+            ProxyHeaders::Required => Proxy::Expected { required: true },
+        };
+        let reading = Reading::default();
+        let mut decision = Self { rules, limit, proxy, reading, verdict: Verdict::NeedMore };
+        decision.look(&[]);
+        decision
+    }
+
+    pub(super) fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    pub(super) fn proxy_header(&self) -> Option<(&Header, usize)> {
+        match &self.proxy {
+            Proxy::Settled(Some(header), length) => Some((header, *length)),
+            _ => None,
+        }
+    }
+
+    /// Whether a PROXY header has to come and has not.
+    pub(super) fn awaits_header(&self) -> bool {
+        matches!(self.proxy, Proxy::Expected { required: true })
+    }
+
+    /// The most bytes that it looks at.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Where what the rules look at begins.
+    pub(super) fn begin(&self) -> usize {
+        self.proxy_header().map_or(0, |(_, length)| length)
+    }
+
+    /// Looks at all that has come so far.
+    pub(super) fn look(&mut self, whole: &[u8]) -> &Verdict {
         if self.verdict == Verdict::NeedMore {
-            let room = self.limit.saturating_sub(self.prefix.len());
-            self.prefix.push(&bytes[..bytes.len().min(room)]);
-            self.verdict = self.decide();
+            let visible = &whole[..whole.len().min(self.limit)];
+            self.verdict = match self.decide(visible) {
+                Verdict::NeedMore if visible.len() >= self.limit => Verdict::Reject(Rejection::TooLong),
+                verdict => verdict,
+            };
         }
         &self.verdict
     }
 
     /// Whether the client has said all that it may want to say before the server's SETTINGS come, and a rule still
-    /// waits for its first request: then somebody has to send SETTINGS.
-    pub fn waits_for_a_request(&self) -> bool {
-        self.verdict == Verdict::NeedMore
-            && matches!(self.prefix.http2(), Http2::Preface { settings: 1.., request: None, broken: false })
+    /// waits: then somebody has to send SETTINGS. `whole` is what was last looked at.
+    pub(super) fn waits_for_a_request(&mut self, whole: &[u8]) -> bool {
+        if self.verdict != Verdict::NeedMore || matches!(self.proxy, Proxy::Expected { .. }) {
+            return false;
+        }
+        match self.reading.http2(&whole[self.begin()..]) {
+            Http2::Preface(opening) => {
+                opening.settings > 0 && opening.request.is_none() && opening.trouble.is_none()
+            }
+            Http2::Possible | Http2::No => false,
+        }
     }
 
-    /// Whether the client speaks HTTP/2.
-    pub fn is_http2(&self) -> bool {
-        matches!(self.prefix.http2(), Http2::Preface { .. })
+    /// What was read of HTTP/2, if that is what the client speaks.
+    pub(super) fn http2(&mut self, whole: &[u8]) -> Option<&Opening> {
+        let begin = self.begin();
+        match self.reading.http2(&whole[begin..whole.len().min(self.limit).max(begin)]) {
+            Http2::Preface(opening) => Some(opening),
+            Http2::Possible | Http2::No => None,
+        }
     }
 
-    /// The content type of the first HTTP/2 request, if there is a request.
-    pub(crate) fn content_type(&self) -> Option<&[u8]> {
-        let Http2::Preface { request: Some(fields), .. } = self.prefix.http2() else { return None };
-        let field = fields.iter().find(|(name, _)| name == "content-type");
-        Some(field.map_or(&b""[..], |(_, value)| value))
-    }
-
-    fn decide(&self) -> Verdict {
+    fn decide(&mut self, visible: &[u8]) -> Verdict {
+        if let Proxy::Expected { required } = self.proxy {
+            match Header::read(visible) {
+                Progress::NeedMore => return Verdict::NeedMore,
+                Progress::Malformed => return Verdict::Reject(Rejection::BadProxyHeader),
+                Progress::Absent if required => return Verdict::Reject(Rejection::NoProxyHeader),
+                Progress::Absent => self.proxy = Proxy::Settled(None, 0),
+                Progress::Complete { header, length } => self.proxy = Proxy::Settled(Some(header), length),
+            }
+        }
+        let bytes = &visible[self.begin()..];
         for (rule, route) in &self.rules.list {
-            match rule.ask(&self.prefix) {
+            match rule.ask(&mut self.reading, bytes) {
                 Answer::Match => return Verdict::Match(route.clone()),
                 Answer::Reject => {}
-                Answer::NeedMore if self.prefix.len() >= self.limit => {
-                    return Verdict::Reject(Rejection::TooLong);
-                }
                 Answer::NeedMore => return Verdict::NeedMore,
             }
         }
-        Verdict::Reject(Rejection::NoRule)
+        match self.reading.http2_so_far() {
+            Http2::Preface(Opening { trouble: Some(Trouble::Flood), .. }) => {
+                Verdict::Reject(Rejection::Flood)
+            }
+            _ => Verdict::Reject(Rejection::NoRule),
+        }
     }
 }
 
@@ -197,11 +337,31 @@ mod tests {
 
     #[test]
     fn preface_and_settings_alone_wait_for_a_request() {
-        let settings: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
-        let mut classifier = Classifier::new(grpc_and_http(), DEFAULT_LIMIT);
-        classifier.push(&PREFACE);
-        assert!(!classifier.waits_for_a_request());
-        classifier.push(settings);
-        assert!(classifier.waits_for_a_request());
+        let opening = [&PREFACE[..], &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
+        let mut decision = Decision::new(grpc_and_http(), DEFAULT_LIMIT, ProxyHeaders::Unexpected);
+        decision.look(&PREFACE);
+        assert!(!decision.waits_for_a_request(&PREFACE));
+        decision.look(&opening);
+        assert!(decision.waits_for_a_request(&opening));
+    }
+
+    #[test]
+    fn what_stands_behind_a_proxy_header_is_classified_alike() {
+        let header = Header::new(None).encode(crate::wire::proxy::Version::V2);
+        let whole = [&header[..], b"GET / HTTP/1.1\r\n"].concat();
+        for headers in [ProxyHeaders::Optional, ProxyHeaders::Required] {
+            for cut in 0..=whole.len() {
+                let mut classifier = Classifier::expecting(headers, grpc_and_http(), DEFAULT_LIMIT);
+                classifier.push(&whole[..cut]);
+                classifier.push(&whole[cut..]);
+                assert_eq!(*classifier.verdict(), Verdict::Match(Route::new("http")));
+                assert_eq!(classifier.proxy_header(), Some((&Header::default(), header.len())));
+            }
+        }
+        let mut strict = Classifier::expecting(ProxyHeaders::Required, grpc_and_http(), DEFAULT_LIMIT);
+        assert_eq!(*strict.push(b"GET /"), Verdict::Reject(Rejection::NoProxyHeader));
+        let mut relaxed = Classifier::expecting(ProxyHeaders::Optional, grpc_and_http(), DEFAULT_LIMIT);
+        assert_eq!(*relaxed.push(b"P"), Verdict::NeedMore);
+        assert_eq!(*relaxed.push(b"UT / HTTP/1.1\r\n"), Verdict::Match(Route::new("http")));
     }
 }

@@ -11,53 +11,69 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::replay::Replay;
-use super::settings::{FromClient, FromServer};
-use super::sniffer::HandOver;
-use crate::wire::filter::Filter;
+use super::sniffer::{Accounts, HandOver};
+use crate::wire::proxy::Header;
 
 /// A connection behind the multiplexer.
 #[derive(Debug)]
 pub struct Connection<S> {
-    inner: Replay<S>,
-    from_client: Filter<FromClient>,
-    /// Filtered, and not read yet.
+    inner: S,
+    /// Sniffed or filtered, and not read yet.
     readable: Bytes,
-    from_server: Filter<FromServer>,
-    /// Filtered, and not written yet.
-    unwritten: BytesMut,
+    /// What is left to be taken out.
+    accounts: Option<Box<Accounts>>,
+    header: Option<Box<Header>>,
 }
 
 impl<S> Connection<S> {
     pub(crate) fn new(stream: S, hand_over: HandOver) -> Self {
-        Self {
-            inner: Replay::new(Bytes::new(), stream),
-            from_client: hand_over.from_client,
-            readable: hand_over.replay,
-            from_server: hand_over.from_server,
-            unwritten: hand_over.owed,
-        }
+        let HandOver { replay, accounts, header } = hand_over;
+        Self { inner: stream, readable: replay, accounts, header }
+    }
+
+    /// What the connection's PROXY header says; it is not among what is read.
+    pub fn proxy_header(&self) -> Option<&Header> {
+        self.header.as_deref()
     }
 
     /// The connection itself.
     pub fn inner(&self) -> &S {
-        self.inner.inner()
+        &self.inner
+    }
+
+    /// Whether everything that is read and written from now on goes straight to the connection itself.
+    pub fn is_unfiltered(&self) -> bool {
+        self.readable.is_empty() && self.accounts.is_none()
+    }
+
+    /// Forgets the accounts when they are settled.
+    fn settle(&mut self) {
+        if self.accounts.as_ref().is_some_and(|accounts| accounts.are_settled()) {
+            self.accounts = None;
+        }
+    }
+}
+
+impl Accounts {
+    fn are_settled(&self) -> bool {
+        self.unwritten.is_empty() && self.from_client.is_transparent() && self.from_server.is_transparent()
     }
 }
 
 impl<S: AsyncRead + Unpin> Connection<S> {
     fn poll_filtered(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut scratch = [0; 2048];
+        let Some(accounts) = &mut self.accounts else { return Poll::Ready(Ok(())) };
+        let mut scratch = [0; 4096];
         let mut out = BytesMut::new();
         while out.is_empty() {
             let mut read = ReadBuf::new(&mut scratch);
             ready!(Pin::new(&mut self.inner).poll_read(context, &mut read))?;
             if read.filled().is_empty() {
                 // The end: what was held back of a last frame goes too.
-                self.from_client.release(&mut out);
+                accounts.from_client.release(&mut out);
                 break;
             }
-            self.from_client.push(read.filled(), &mut out);
+            accounts.from_client.push(read.filled(), &mut out);
         }
         self.readable = out.freeze();
         Poll::Ready(Ok(()))
@@ -66,18 +82,16 @@ impl<S: AsyncRead + Unpin> Connection<S> {
 
 impl<S: AsyncWrite + Unpin> Connection<S> {
     fn poll_unwritten(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.unwritten.is_empty() {
-            let written = ready!(Pin::new(&mut self.inner).poll_write(context, &self.unwritten))?;
+        let Some(accounts) = &mut self.accounts else { return Poll::Ready(Ok(())) };
+        while !accounts.unwritten.is_empty() {
+            let written = ready!(Pin::new(&mut self.inner).poll_write(context, &accounts.unwritten))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.unwritten.advance(written);
+            accounts.unwritten.advance(written);
         }
+        self.settle();
         Poll::Ready(Ok(()))
-    }
-
-    fn is_plain(&self) -> bool {
-        self.unwritten.is_empty() && self.from_server.is_transparent()
     }
 }
 
@@ -89,13 +103,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     ) -> Poll<io::Result<()>> {
         let connection = self.get_mut();
         if connection.readable.is_empty() {
-            if connection.from_client.is_transparent() {
+            let filters = |accounts: &Accounts| !accounts.from_client.is_transparent();
+            if !connection.accounts.as_deref().is_some_and(filters) {
                 return Pin::new(&mut connection.inner).poll_read(context, buffer);
             }
             ready!(connection.poll_filtered(context))?;
+            connection.settle();
         }
         let length = connection.readable.len().min(buffer.remaining());
-        buffer.put_slice(&connection.readable.split_to(length));
+        buffer.put_slice(&connection.readable[..length]);
+        connection.readable.advance(length);
+        if connection.readable.is_empty() {
+            // The memory of what was sniffed.
+            connection.readable = Bytes::new();
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -111,16 +132,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let connection = self.get_mut();
-        if connection.is_plain() {
-            return Pin::new(&mut connection.inner).poll_write_vectored(context, slices);
-        }
         ready!(connection.poll_unwritten(context))?;
-        if connection.is_plain() {
+        let filtered = connection.accounts.as_mut().filter(|accounts| !accounts.from_server.is_transparent());
+        let Some(accounts) = filtered else {
             return Pin::new(&mut connection.inner).poll_write_vectored(context, slices);
-        }
+        };
         let mut taken = 0;
         for slice in slices {
-            connection.from_server.push(slice, &mut connection.unwritten);
+            accounts.from_server.push(slice, &mut accounts.unwritten);
             taken += slice.len();
         }
         // What can't be written now is written before anything else.
@@ -142,7 +161,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let connection = self.get_mut();
-        connection.from_server.release(&mut connection.unwritten);
+        if let Some(accounts) = &mut connection.accounts {
+            accounts.from_server.release(&mut accounts.unwritten);
+        }
         ready!(connection.poll_unwritten(context))?;
         Pin::new(&mut connection.inner).poll_shutdown(context)
     }

@@ -3,9 +3,14 @@
 //! A rule is a question to everything that has been read so far, and has three answers: yes, no, and not yet. None of
 //! them blocks another; which of several yeses counts is the classifier's business.
 
+use std::fmt;
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use super::prefix::{Http1, Http2, Prefix};
+use super::reading::{Head, Hello, Http2, Reading, is_client_hello, starts_with};
+use crate::wire::RequestHead;
+use crate::wire::tls::{ClientHello, ProtocolVersion};
 
 /// What a connection's first bytes have to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,20 +19,47 @@ pub enum Rule {
     Any,
     /// These bytes.
     Bytes(Bytes),
+    /// The bytes of any one of these.
+    AnyBytes(Vec<Bytes>),
     /// An HTTP/1 request line, whatever its method.
     Http1,
+    /// An HTTP/1 request line with one of these methods. Methods are compared with their case, and any token is one.
+    Http1Method(Vec<String>),
+    /// The whole head of an HTTP/1 request.
+    Http1Head,
+    /// An HTTP/1 request that has this field. Names are compared without their case, values with it.
+    Http1Header {
+        /// The field's name.
+        name: String,
+        /// What its value has to be. Of several fields of that name one is enough.
+        value: Value,
+    },
+    /// An HTTP/1 request that asks to go on in HTTP/2 (RFC 7540, section 3.2).
+    H2cUpgrade,
+    /// An HTTP/1 request that asks to go on as a WebSocket (RFC 6455, section 4.1).
+    WebSocket,
     /// HTTP/2's preface.
     Http2,
-    /// An HTTP/2 connection whose first request has this field. Names are compared as HTTP/2 writes them, in lower case.
+    /// An HTTP/2 connection whose first request has this field. Names are compared without their case, values with it.
     Http2Header {
         /// The field's name, or a pseudo-header's with its colon.
         name: String,
-        /// What its value has to be.
+        /// What its value has to be. Of several fields of that name one is enough.
         value: Value,
     },
     /// An HTTP/2 connection whose first request is gRPC: its content type is `application/grpc`, alone or followed by
     /// `+` or `;`, which `application/grpc-web` is not.
     Grpc,
+    /// A TLS handshake, which six bytes tell.
+    Tls,
+    /// A TLS handshake that offers one of these versions, in `supported_versions` if it has that.
+    TlsVersion(Vec<ProtocolVersion>),
+    /// A TLS handshake that calls this server (SNI). Host names are compared without their case.
+    ServerName(Value),
+    /// A TLS handshake that offers this protocol among others (ALPN).
+    Alpn(Value),
+    /// A rule of your own.
+    Custom(Custom),
 }
 
 /// What a field's value has to be.
@@ -50,38 +82,94 @@ pub enum Answer {
     NeedMore,
 }
 
+/// A rule of somebody's own: a question to the first bytes of a connection, without socket, clock or task.
+///
+/// It is asked again with each longer beginning until it says yes or no, and must depend on the bytes alone: what it
+/// answers to a beginning it may not take back, and the same bytes get the same answer in however many pieces they came.
+/// The other rules do not wait for it, unless they come after it.
+///
+/// ```
+/// use muxbed::mux::{Answer, Rule};
+///
+/// // SOCKS5 begins with its version and the number of methods, each of one byte (RFC 1928).
+/// let socks = Rule::custom("socks5", |bytes: &[u8]| match bytes {
+///     [] | [5] => Answer::NeedMore,
+///     [5, methods, rest @ ..] if rest.len() < usize::from(*methods) => Answer::NeedMore,
+///     [5, ..] => Answer::Match,
+///     _ => Answer::Reject,
+/// });
+/// ```
+pub trait Probe: Send + Sync {
+    /// Looks at all that has come so far, behind the PROXY header if there was one.
+    fn ask(&self, bytes: &[u8]) -> Answer;
+}
+
+impl<F: Fn(&[u8]) -> Answer + Send + Sync> Probe for F {
+    fn ask(&self, bytes: &[u8]) -> Answer {
+        self(bytes)
+    }
+}
+
+/// A [`Probe`] with a name. It equals itself and its clones.
+#[derive(Clone)]
+pub struct Custom {
+    name: Arc<str>,
+    probe: Arc<dyn Probe>,
+}
+
 impl Rule {
-    /// Asks the rule. Once it is Match or Reject it stays so, however the bytes go on.
-    pub(crate) fn ask(&self, prefix: &Prefix) -> Answer {
-        match self {
-            Self::Any => Answer::Match,
-            Self::Bytes(expected) => prefix.starts_with(expected),
-            Self::Http1 => match prefix.http1() {
-                Http1::Possible => Answer::NeedMore,
-                Http1::RequestLine { .. } => Answer::Match,
-                Http1::No => Answer::Reject,
-            },
-            Self::Http2 => match prefix.http2() {
-                Http2::Possible => Answer::NeedMore,
-                Http2::Preface { .. } => Answer::Match,
-                Http2::No => Answer::Reject,
-            },
-            Self::Http2Header { name, value } => Self::first_request(prefix, |fields| {
-                fields.iter().any(|(n, v)| n == name.as_bytes() && value.fits(v))
-            }),
-            Self::Grpc => Self::first_request(prefix, |fields| {
-                fields.iter().any(|(name, value)| name == "content-type" && is_grpc(value))
-            }),
-        }
+    /// A rule of your own, and what it is called where rules are shown.
+    pub fn custom(name: &str, probe: impl Probe + 'static) -> Self {
+        Self::Custom(Custom::new(name, probe))
     }
 
-    fn first_request(prefix: &Prefix, fits: impl FnOnce(&[(Bytes, Bytes)]) -> bool) -> Answer {
-        match prefix.http2() {
-            Http2::Possible => Answer::NeedMore,
-            Http2::No => Answer::Reject,
-            Http2::Preface { request: Some(fields), .. } if fits(fields) => Answer::Match,
-            Http2::Preface { request: Some(_), .. } | Http2::Preface { broken: true, .. } => Answer::Reject,
-            Http2::Preface { .. } => Answer::NeedMore,
+    /// Asks the rule. Once it is Match or Reject it stays so, however the bytes go on.
+    pub(super) fn ask(&self, reading: &mut Reading, bytes: &[u8]) -> Answer {
+        match self {
+            Self::Any => Answer::Match,
+            Self::Bytes(expected) => starts_with(bytes, expected),
+            Self::AnyBytes(expected) => any(expected.iter().map(|expected| starts_with(bytes, expected))),
+            Self::Http1 => reading.request_line(bytes).0,
+            Self::Http1Method(methods) => match reading.request_line(bytes) {
+                (_, Some(method)) if !methods.iter().any(|wanted| wanted.as_bytes() == method) => {
+                    Answer::Reject
+                }
+                (answer, _) => answer,
+            },
+            Self::Http1Head => head(reading, bytes, |_| true),
+            Self::Http1Header { name, value } => head(reading, bytes, |head| {
+                let fits = |found| value.fits(found);
+                head.values(name).any(|found| fits(found))
+            }),
+            Self::H2cUpgrade => head(reading, bytes, |head| {
+                asks_for(head, b"h2c") && has_token(head, "connection", b"http2-settings")
+            }),
+            Self::WebSocket => {
+                head(reading, bytes, |head| head.method == "GET" && asks_for(head, b"websocket"))
+            }
+            Self::Http2 => match reading.http2(bytes) {
+                Http2::Possible => Answer::NeedMore,
+                Http2::Preface(_) => Answer::Match,
+                Http2::No => Answer::Reject,
+            },
+            Self::Http2Header { name, value } => first_request(reading, bytes, |fields| {
+                let named = |field: &Bytes| field.eq_ignore_ascii_case(name.as_bytes());
+                fields.iter().any(|(field, found)| named(field) && value.fits(found))
+            }),
+            Self::Grpc => first_request(reading, bytes, |fields| {
+                fields.iter().any(|(name, value)| name == "content-type" && is_grpc(value))
+            }),
+            Self::Tls => is_client_hello(bytes),
+            Self::TlsVersion(versions) => hello(reading, bytes, |hello| {
+                hello.versions().iter().any(|offered| versions.contains(offered))
+            }),
+            Self::ServerName(value) => hello(reading, bytes, |hello| {
+                hello.server_name.as_ref().is_some_and(|name| value.fits_host(name))
+            }),
+            Self::Alpn(value) => {
+                hello(reading, bytes, |hello| hello.alpn.iter().any(|name| value.fits(name)))
+            }
+            Self::Custom(custom) => custom.probe.ask(bytes),
         }
     }
 }
@@ -93,6 +181,91 @@ impl Value {
             Self::StartsWith(expected) => value.starts_with(expected.as_bytes()),
         }
     }
+
+    fn fits_host(&self, name: &str) -> bool {
+        match self {
+            Self::Equals(expected) => name.eq_ignore_ascii_case(expected),
+            Self::StartsWith(expected) => {
+                name.get(..expected.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(expected))
+            }
+        }
+    }
+}
+
+impl Custom {
+    /// This probe by this name.
+    pub fn new(name: &str, probe: impl Probe + 'static) -> Self {
+        Self { name: name.into(), probe: Arc::new(probe) }
+    }
+}
+
+impl PartialEq for Custom {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.probe, &other.probe)
+    }
+}
+
+impl Eq for Custom {}
+
+impl fmt::Debug for Custom {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Custom").field(&self.name).finish()
+    }
+}
+
+/// One yes is enough, and as long as one can still become yes it is not no.
+fn any(answers: impl Iterator<Item = Answer>) -> Answer {
+    let mut all = Answer::Reject;
+    for answer in answers {
+        match answer {
+            Answer::Match => return Answer::Match,
+            Answer::NeedMore => all = Answer::NeedMore,
+            Answer::Reject => {}
+        }
+    }
+    all
+}
+
+fn head(reading: &mut Reading, bytes: &[u8], fits: impl FnOnce(&RequestHead) -> bool) -> Answer {
+    match reading.head(bytes) {
+        Head::Possible => Answer::NeedMore,
+        Head::Complete(head) if fits(head) => Answer::Match,
+        Head::Complete(_) | Head::No => Answer::Reject,
+    }
+}
+
+fn first_request(
+    reading: &mut Reading,
+    bytes: &[u8],
+    fits: impl FnOnce(&[(Bytes, Bytes)]) -> bool,
+) -> Answer {
+    match reading.http2(bytes) {
+        Http2::Possible => Answer::NeedMore,
+        Http2::No => Answer::Reject,
+        Http2::Preface(opening) => match (&opening.request, opening.trouble) {
+            (Some(fields), _) if fits(fields) => Answer::Match,
+            (Some(_), _) | (None, Some(_)) => Answer::Reject,
+            (None, None) => Answer::NeedMore,
+        },
+    }
+}
+
+fn hello(reading: &mut Reading, bytes: &[u8], fits: impl FnOnce(&ClientHello) -> bool) -> Answer {
+    match reading.hello(bytes) {
+        Hello::Possible => Answer::NeedMore,
+        Hello::Complete(hello) if fits(hello) => Answer::Match,
+        Hello::Complete(_) | Hello::No => Answer::Reject,
+    }
+}
+
+/// Whether it asks for another protocol, as RFC 9110, section 7.8 has it.
+fn asks_for(head: &RequestHead, protocol: &[u8]) -> bool {
+    has_token(head, "upgrade", protocol) && has_token(head, "connection", b"upgrade")
+}
+
+fn has_token(head: &RequestHead, field: &str, token: &[u8]) -> bool {
+    let mut tokens = head.values(field).flat_map(|value| value.split(|byte| *byte == b','));
+    tokens.any(|one| one.trim_ascii().eq_ignore_ascii_case(token))
 }
 
 fn is_grpc(content_type: &[u8]) -> bool {
@@ -112,5 +285,15 @@ mod tests {
         assert!(!is_grpc(b"application/grpc-web"));
         assert!(!is_grpc(b"application/grpc-web+proto"));
         assert!(!is_grpc(b"application/grpcfoo"));
+    }
+
+    #[test]
+    fn of_several_beginnings_one_is_enough() {
+        let rule = Rule::AnyBytes(vec!["SSH-".into(), "SSX".into()]);
+        let ask = |bytes: &[u8]| rule.ask(&mut Reading::default(), bytes);
+        assert_eq!(ask(b"SS"), Answer::NeedMore);
+        assert_eq!(ask(b"SSX"), Answer::Match);
+        assert_eq!(ask(b"SSH"), Answer::NeedMore);
+        assert_eq!(ask(b"SST"), Answer::Reject);
     }
 }

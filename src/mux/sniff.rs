@@ -4,8 +4,10 @@
 //! wants its first request, and nothing more is there. A client that does not wait is never spoken to, and its connection
 //! is handed over untouched.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -15,22 +17,21 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout_at};
 
-use super::classifier::{DEFAULT_LIMIT, Rejection, Route, Rules, Verdict};
+use super::classifier::{DEFAULT_LIMIT, ProxyHeaders, Rejection, Route, Rules, Verdict};
 use super::connection::Connection;
-use super::sniffer::Sniffer;
+use super::settings::EarlySettings;
+use super::sniffer::{Policy, Sniffer};
 
 /// A multiplexer: rules, and how long and how far it looks for one that fits.
 #[derive(Clone, Debug)]
 pub struct Mux {
-    rules: Arc<Rules>,
-    limit: usize,
+    policy: Policy,
     deadline: Duration,
     otherwise: Option<Route>,
 }
 
 /// What came of sniffing a connection.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it for each connection, and it is moved once")]
 pub enum Sniffed<S> {
     /// It belongs to this route.
     Routed {
@@ -46,10 +47,8 @@ pub enum Sniffed<S> {
 /// Why a connection was closed without a route.
 #[derive(Debug)]
 pub enum Closed {
-    /// It fits no rule.
-    NoRule,
-    /// It fitted no rule within the most bytes that are read.
-    TooLong,
+    /// It fits no rule, or has no PROXY header that can be read.
+    Rejected(Rejection),
     /// It fitted no rule in time.
     Deadline,
     /// The client left after so many bytes.
@@ -59,6 +58,46 @@ pub enum Closed {
     },
     /// Reading or writing failed.
     Failed(io::Error),
+}
+
+impl Closed {
+    /// One word for it, of those that metrics use.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Rejected(Rejection::NoRule) => "no_rule",
+            Self::Rejected(Rejection::TooLong) => "too_long",
+            Self::Rejected(Rejection::Flood) => "flood",
+            Self::Rejected(Rejection::NoProxyHeader) => "no_proxy_header",
+            Self::Rejected(Rejection::BadProxyHeader) => "bad_proxy_header",
+            Self::Deadline => "deadline",
+            Self::End { .. } => "client_left",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+impl Closed {
+    /// Whether a route for what fits no rule may have it: not without the PROXY header that has to be there, and not
+    /// if there is nothing to be had.
+    fn may_fail_open(&self, awaits_header: bool) -> bool {
+        match self {
+            Self::Rejected(Rejection::NoProxyHeader | Rejection::BadProxyHeader) | Self::Failed(_) => false,
+            Self::Deadline | Self::End { after: 1.. } => !awaits_header,
+            Self::End { after: 0 } => false,
+            Self::Rejected(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected(why) => why.fmt(formatter),
+            Self::Deadline => formatter.write_str("it fitted no rule in time"),
+            Self::End { after } => write!(formatter, "the client left after {after} bytes"),
+            Self::Failed(error) => write!(formatter, "the connection failed: {error}"),
+        }
+    }
 }
 
 /// Is told what happens while a connection is sniffed.
@@ -78,18 +117,29 @@ impl Observer for () {}
 impl Mux {
     /// A multiplexer with these rules, that looks at most at 16 KiB and for 10 s, and closes what fits none.
     pub fn new(rules: Rules) -> Self {
-        Self {
-            rules: Arc::new(rules),
-            limit: DEFAULT_LIMIT,
-            deadline: Duration::from_secs(10),
-            otherwise: None,
-        }
+        let (headers, early) = (ProxyHeaders::default(), EarlySettings::default());
+        let policy = Policy { rules: Arc::new(rules), limit: DEFAULT_LIMIT, headers, early };
+        Self { policy, deadline: Duration::from_secs(10), otherwise: None }
     }
 
     /// The most bytes that are read for a decision.
     #[must_use]
     pub fn limit(mut self, bytes: usize) -> Self {
-        self.limit = bytes;
+        self.policy.limit = bytes;
+        self
+    }
+
+    /// Whether connections begin with a PROXY header.
+    #[must_use]
+    pub fn proxy_headers(mut self, headers: ProxyHeaders) -> Self {
+        self.policy.headers = headers;
+        self
+    }
+
+    /// What is said to clients that wait for SETTINGS.
+    #[must_use]
+    pub fn early_settings(mut self, settings: EarlySettings) -> Self {
+        self.policy.early = settings;
         self
     }
 
@@ -112,52 +162,43 @@ impl Mux {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut sniffer = Sniffer::new(Arc::clone(&self.rules), self.limit);
+        let mut sniffer = Sniffer::new(&self.policy);
         let until = Instant::now() + self.deadline;
-        let why = match timeout_at(until, read_on(&mut stream, &mut sniffer, observer)).await {
+        let early = &self.policy.early;
+        let why = match timeout_at(until, read_on(&mut stream, &mut sniffer, early, observer)).await {
             Ok(Ok(Read::Decided)) => match sniffer.verdict().clone() {
-                Verdict::Match(route) => return Self::routed(route, stream, sniffer, observer),
-                Verdict::Reject(Rejection::TooLong) => Closed::TooLong,
-                Verdict::Reject(Rejection::NoRule) | Verdict::NeedMore => Closed::NoRule,
+                Verdict::Match(route) => return self.routed(route, stream, sniffer, observer),
+                Verdict::Reject(why) => Closed::Rejected(why),
+                Verdict::NeedMore => Closed::Rejected(Rejection::NoRule),
             },
             Ok(Ok(Read::End)) => Closed::End { after: sniffer.length() },
             Ok(Err(error)) => Closed::Failed(error),
             Err(_elapsed) => Closed::Deadline,
         };
-        match (&why, &self.otherwise) {
-            (Closed::NoRule | Closed::TooLong | Closed::Deadline, Some(route)) => {
-                return Self::routed(route.clone(), stream, sniffer, observer);
-            }
-            (Closed::End { after: 1.. }, Some(route)) => {
-                return Self::routed(route.clone(), stream, sniffer, observer);
-            }
-            (Closed::NoRule | Closed::TooLong | Closed::Deadline, None) => {
-                if let Some(refusal) = sniffer.refusal() {
-                    observer.speaks(refusal.len());
-                    // A client that does not take it has nothing to lose by it.
-                    drop(
-                        timeout_at(
-                            until.max(Instant::now() + Duration::from_secs(1)),
-                            stream.write_all(&refusal),
-                        )
-                        .await,
-                    );
-                }
-            }
-            _ => {}
+        if let Some(route) = self.otherwise.as_ref().filter(|_| why.may_fail_open(sniffer.awaits_header())) {
+            return self.routed(route.clone(), stream, sniffer, observer);
+        }
+        if let Closed::Rejected(_) | Closed::Deadline = why
+            && let Some(refusal) = sniffer.refusal(early)
+        {
+            observer.speaks(refusal.len());
+            // A client that does not take it has nothing to lose by it.
+            let until = until.max(Instant::now() + Duration::from_secs(1));
+            drop(timeout_at(until, stream.write_all(&refusal)).await);
         }
         observer.closed(&why);
         Sniffed::Closed(why)
     }
 
     fn routed<S>(
+        &self,
         route: Route,
         stream: S,
         sniffer: Sniffer,
         observer: &(impl Observer + ?Sized),
     ) -> Sniffed<S> {
         observer.routed(&route, sniffer.length());
-        Sniffed::Routed { route, connection: Connection::new(stream, sniffer.hand_over()) }
+        Sniffed::Routed { route, connection: Connection::new(stream, sniffer.hand_over(&self.policy.early)) }
     }
 }
 
@@ -169,6 +210,7 @@ enum Read {
 async fn read_on<S>(
     stream: &mut S,
     sniffer: &mut Sniffer,
+    early: &EarlySettings,
     observer: &(impl Observer + ?Sized),
 ) -> io::Result<Read>
 where
@@ -179,7 +221,7 @@ where
         if *sniffer.verdict() != Verdict::NeedMore {
             return Ok(Read::Decided);
         }
-        match read_or_speak(stream, sniffer).await? {
+        match read_or_speak(stream, sniffer, early).await? {
             Next::Read(0) => return Ok(Read::End),
             Next::Read(_) => {}
             Next::Speak(bytes) => {
@@ -200,17 +242,22 @@ enum Next {
 }
 
 /// Reads what is there; if nothing is, gives what has to be said before waiting for more.
-async fn read_or_speak<S: AsyncRead + Unpin>(stream: &mut S, sniffer: &mut Sniffer) -> io::Result<Next> {
-    let mut scratch = [0; 2048];
+async fn read_or_speak<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    sniffer: &mut Sniffer,
+    early: &EarlySettings,
+) -> io::Result<Next> {
     poll_fn(|context| {
-        let mut buffer = ReadBuf::new(&mut scratch);
+        // On the stack while something is read, and not kept by a connection that says nothing.
+        let mut scratch = [MaybeUninit::uninit(); 4096];
+        let mut buffer = ReadBuf::uninit(&mut scratch);
         match Pin::new(&mut *stream).poll_read(context, &mut buffer) {
             Poll::Ready(Ok(())) => {
                 sniffer.push(buffer.filled());
                 Poll::Ready(Ok(Next::Read(buffer.filled().len())))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => match sniffer.speak() {
+            Poll::Pending => match sniffer.speak(early) {
                 Some(bytes) => Poll::Ready(Ok(Next::Speak(bytes))),
                 None => Poll::Pending,
             },

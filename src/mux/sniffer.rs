@@ -7,19 +7,37 @@ use bytes::{Bytes, BytesMut};
 
 use crate::wire::{ErrorCode, Frame, PREFACE, StreamId};
 
-use super::classifier::{Classifier, Rules, Verdict};
-use super::settings::{FromClient, FromServer, early_settings, encoded};
+use super::classifier::{Decision, ProxyHeaders, Rules, Verdict};
+use super::reading::Trouble;
+use super::settings::{EarlySettings, FromClient, FromServer, encoded};
 use crate::wire::filter::Filter;
+use crate::wire::proxy::Header;
 
-/// A connection that is being sniffed.
+/// How a connection is looked at.
+#[derive(Clone, Debug)]
+pub(crate) struct Policy {
+    pub(crate) rules: Arc<Rules>,
+    /// The most bytes that are read for a decision.
+    pub(crate) limit: usize,
+    pub(crate) headers: ProxyHeaders,
+    /// What is said to clients that wait for SETTINGS.
+    pub(crate) early: EarlySettings,
+}
+
+/// A connection that is being sniffed. There may be thousands of them that say nothing: what only some need is kept apart.
 #[derive(Clone, Debug)]
 pub(crate) struct Sniffer {
-    classifier: Classifier,
+    decision: Decision,
     /// Everything that was read, which is replayed as it is unless the multiplexer spoke.
     read: BytesMut,
-    spoke: bool,
+    spoken: Option<Box<Spoken>>,
+}
+
+/// What is there once the multiplexer has spoken.
+#[derive(Clone, Debug)]
+struct Spoken {
     from_client: Filter<FromClient>,
-    /// What the back end will read, once the multiplexer has spoken.
+    /// What the back end will read.
     filtered: BytesMut,
 }
 
@@ -28,27 +46,32 @@ pub(crate) struct Sniffer {
 pub(crate) struct HandOver {
     /// What it reads first.
     pub(crate) replay: Bytes,
-    /// What is taken out of what the client sends later.
+    /// What the multiplexer said or owes, which is kept from both sides; if it has said nothing, there is nothing to keep.
+    pub(crate) accounts: Option<Box<Accounts>>,
+    /// What the connection's PROXY header says.
+    pub(crate) header: Option<Box<Header>>,
+}
+
+/// What is left to be taken out of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Accounts {
+    /// What is taken out of what the client sends.
     pub(crate) from_client: Filter<FromClient>,
-    /// What is taken out of what it sends itself.
+    /// What is taken out of what the back end sends.
     pub(crate) from_server: Filter<FromServer>,
-    /// Answers that the client has yet to get, before anything that the back end sends.
-    pub(crate) owed: BytesMut,
+    /// What the client has yet to get, before anything else: at first, answers of the multiplexer.
+    pub(crate) unwritten: BytesMut,
 }
 
 impl Sniffer {
-    pub(crate) fn new(rules: Arc<Rules>, limit: usize) -> Self {
-        Self {
-            classifier: Classifier::new(rules, limit),
-            read: BytesMut::new(),
-            spoke: false,
-            from_client: Filter::new(FromClient::default(), PREFACE.len()),
-            filtered: BytesMut::new(),
-        }
+    pub(crate) fn new(policy: &Policy) -> Self {
+        let Policy { rules, limit, headers, .. } = policy;
+        let decision = Decision::new(Arc::clone(rules), *limit, *headers);
+        Self { decision, read: BytesMut::new(), spoken: None }
     }
 
     pub(crate) fn verdict(&self) -> &Verdict {
-        self.classifier.verdict()
+        self.decision.verdict()
     }
 
     /// How many bytes have been read.
@@ -56,77 +79,96 @@ impl Sniffer {
         self.read.len()
     }
 
+    /// Whether a PROXY header has to come and has not.
+    pub(crate) fn awaits_header(&self) -> bool {
+        self.decision.awaits_header()
+    }
+
     /// Reads on.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.read.extend_from_slice(bytes);
-        let decided = *self.classifier.push(bytes) != Verdict::NeedMore;
-        if self.spoke {
+        let decided = *self.decision.look(&self.read) != Verdict::NeedMore;
+        if let Some(spoken) = &mut self.spoken {
             // What comes with the bytes that decide is the back end's to answer.
-            self.from_client.judge.answers &= !decided;
-            self.from_client.push(bytes, &mut self.filtered);
+            spoken.from_client.judge.answers &= !decided;
+            spoken.from_client.push(bytes, &mut spoken.filtered);
         }
     }
 
     /// What has to be written now, when nothing more is there to be read: SETTINGS if the client may be waiting for them,
     /// and then answers to what it sent.
-    pub(crate) fn speak(&mut self) -> Option<Bytes> {
+    pub(crate) fn speak(&mut self, early: &EarlySettings) -> Option<Bytes> {
         let mut out = BytesMut::new();
-        if !self.spoke && self.classifier.waits_for_a_request() {
-            out.extend_from_slice(&self.begin_to_speak());
+        if self.spoken.is_none() && self.decision.waits_for_a_request(&self.read) {
+            self.begin_to_speak();
+            out.extend_from_slice(&early.encoded());
         }
-        if self.spoke {
-            out.extend_from_slice(&self.from_client.judge.answer.split());
+        if let Some(spoken) = &mut self.spoken {
+            out.extend_from_slice(&spoken.from_client.judge.answer.split());
         }
         (!out.is_empty()).then(|| out.freeze())
     }
 
     /// What is written to an HTTP/2 client that no rule wants, before its connection is closed.
-    pub(crate) fn refusal(&mut self) -> Option<Bytes> {
-        if !self.classifier.is_http2() {
-            return None;
-        }
-        let mut out = BytesMut::new();
-        if !self.spoke {
-            out.extend_from_slice(&self.begin_to_speak());
-        }
-        let why = match self.classifier.content_type() {
-            Some(b"") => "its first request has no content-type".to_owned(),
-            Some(stated) => {
-                format!("the content-type of its first request is `{}`", String::from_utf8_lossy(stated))
+    pub(crate) fn refusal(&mut self, early: &EarlySettings) -> Option<Bytes> {
+        let limit = self.decision.limit();
+        let opening = self.decision.http2(&self.read)?;
+        let (code, why) = match (&opening.request, opening.trouble) {
+            (Some(fields), _) => {
+                let content_type = fields.iter().find(|(name, _)| name == "content-type");
+                let why = match content_type {
+                    Some((_, stated)) => {
+                        format!(
+                            "the content-type of its first request is `{}`",
+                            String::from_utf8_lossy(stated)
+                        )
+                    }
+                    None => "its first request has no content-type".to_owned(),
+                };
+                (ErrorCode::Http11Required, why)
             }
-            None => "its first request could not be read".to_owned(),
+            (None, Some(Trouble::Flood)) => {
+                (ErrorCode::EnhanceYourCalm, "it wants too many answers before its first request".to_owned())
+            }
+            (None, Some(Trouble::Broken)) => {
+                (ErrorCode::ProtocolError, "its first request could not be read".to_owned())
+            }
+            (None, None) if self.read.len() >= limit => {
+                (ErrorCode::EnhanceYourCalm, "its first request does not come to an end".to_owned())
+            }
+            (None, None) => (ErrorCode::Http11Required, "its first request did not come in time".to_owned()),
         };
+        let mut out = BytesMut::new();
+        if self.spoken.is_none() {
+            out.extend_from_slice(&early.encoded());
+        }
         let debug = Bytes::from(format!("no route for this HTTP/2 connection: {why}"));
-        let code = ErrorCode::Http11Required;
         out.extend_from_slice(&encoded(&Frame::GoAway { last_stream: StreamId::CONNECTION, code, debug }));
         Some(out.freeze())
     }
 
     /// Hands over what was read and what is still owed.
-    pub(crate) fn hand_over(mut self) -> HandOver {
-        if !self.spoke {
-            let from_server = Filter::new(FromServer::default(), 0);
-            let (replay, from_client) = (self.read.freeze(), self.from_client);
-            return HandOver { replay, from_client, from_server, owed: BytesMut::new() };
-        }
-        self.from_client.judge.answers = false;
-        let owed = self.from_client.judge.answer.split();
-        let from_server =
-            FromServer { settings_to_come: true, surplus_acks: self.from_client.judge.acknowledged };
-        HandOver {
-            replay: self.filtered.freeze(),
-            from_client: self.from_client,
-            from_server: Filter::new(from_server, 0),
-            owed,
-        }
+    pub(crate) fn hand_over(mut self, early: &EarlySettings) -> HandOver {
+        let begin = self.decision.begin();
+        let header = self.decision.proxy_header().map(|(header, _)| Box::new(header.clone()));
+        let Some(spoken) = self.spoken else {
+            return HandOver { replay: self.read.split_off(begin).freeze(), accounts: None, header };
+        };
+        let Spoken { mut from_client, filtered } = *spoken;
+        from_client.judge.answers = false;
+        let unwritten = from_client.judge.answer.split();
+        let from_server = FromServer::behind(early, from_client.judge.acknowledged);
+        let from_server = Filter::new(from_server, 0);
+        let accounts = Some(Box::new(Accounts { from_client, from_server, unwritten }));
+        HandOver { replay: filtered.freeze(), accounts, header }
     }
 
-    fn begin_to_speak(&mut self) -> Bytes {
-        self.spoke = true;
-        self.from_client.judge = FromClient { unacknowledged: 1, answers: true, ..FromClient::default() };
-        let read = self.read.clone();
-        self.from_client.push(&read, &mut self.filtered);
-        early_settings()
+    fn begin_to_speak(&mut self) {
+        let judge = FromClient { unacknowledged: 1, answers: true, ..FromClient::default() };
+        let mut from_client = Filter::new(judge, PREFACE.len());
+        let mut filtered = BytesMut::new();
+        from_client.push(&self.read[self.decision.begin()..], &mut filtered);
+        self.spoken = Some(Box::new(Spoken { from_client, filtered }));
     }
 }
 
@@ -145,19 +187,22 @@ mod tests {
     /// Pushes `early`, lets the sniffer speak, and pushes `late` in the pieces given, across the hand-over; returns what the
     /// back end reads, what the client is still owed, and how many of the back end's acknowledgements are taken out.
     fn delivered(early: &[u8], late: &[&[u8]]) -> (Vec<u8>, Vec<u8>, u32) {
-        let rules = Rules::new().to("grpc", Rule::Grpc);
-        let mut sniffer = Sniffer::new(Arc::new(rules), 16 * 1024);
+        let rules = Arc::new(Rules::new().to("grpc", Rule::Grpc));
+        let (headers, early_settings) = (ProxyHeaders::Unexpected, EarlySettings::default());
+        let policy = Policy { rules, limit: 16 * 1024, headers, early: early_settings.clone() };
+        let mut sniffer = Sniffer::new(&policy);
         sniffer.push(early);
-        assert!(sniffer.speak().is_some());
+        assert!(sniffer.speak(&early_settings).is_some());
         let mut late = late.iter();
         while *sniffer.verdict() == Verdict::NeedMore {
             sniffer.push(late.next().expect("it is decided before everything is read"));
         }
-        let HandOver { replay, mut from_client, from_server, owed } = sniffer.hand_over();
+        let HandOver { replay, accounts, .. } = sniffer.hand_over(&early_settings);
+        let Accounts { mut from_client, from_server, unwritten } = *accounts.expect("it has spoken");
         let mut delivered = BytesMut::from(&replay[..]);
         late.for_each(|piece| from_client.push(piece, &mut delivered));
         assert!(from_client.is_transparent());
-        (delivered.to_vec(), owed.to_vec(), from_server.judge.surplus_acks)
+        (delivered.to_vec(), unwritten.to_vec(), from_server.judge.surplus_acks)
     }
 
     #[test]

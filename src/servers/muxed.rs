@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::mux::{Closed, Mux, Observer, Route, Rule, Rules, Sniffed};
+use crate::mux::{Closed, Mux, Observer, Rejection, Route, Rule, Rules, Sniffed};
 use crate::net::PeerAddress;
 
 use super::Accepted;
@@ -55,8 +55,9 @@ impl Observer for Noted<'_> {
 
     fn closed(&self, why: &Closed) {
         let why = match why {
-            Closed::NoRule => "matches nothing and closes".to_owned(),
-            Closed::TooLong => "has read enough and closes".to_owned(),
+            Closed::Rejected(Rejection::NoRule) => "matches nothing and closes".to_owned(),
+            Closed::Rejected(Rejection::TooLong) => "has read enough and closes".to_owned(),
+            Closed::Rejected(why) => format!("closes: {why}"),
             Closed::Deadline => "has waited long enough and closes".to_owned(),
             Closed::End { after } => format!("sees the client leave after {after} bytes"),
             Closed::Failed(error) => format!("can't go on: {error}"),

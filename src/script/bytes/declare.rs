@@ -153,5 +153,5 @@ macro_rules! listed_by_a_byte {
     )+};
 }
 
-pub(crate) use choice;
-pub(super) use {listed_by_a_byte, record};
+pub(super) use record;
+pub(crate) use {choice, listed_by_a_byte};

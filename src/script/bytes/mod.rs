@@ -26,7 +26,7 @@ use std::collections::BTreeSet;
 
 use super::{FieldList, Script};
 
-pub(crate) use declare::{ByteForm, Listed, choice};
+pub(crate) use declare::{ByteForm, Listed, choice, listed_by_a_byte};
 pub(crate) use primitive::{Reader, Writer};
 
 impl Script {

@@ -239,7 +239,7 @@ impl ByteForm for String {
     }
 }
 
-listed_by_a_byte!(Duration, String);
+listed_by_a_byte!(Duration, String, Bytes);
 
 #[cfg(test)]
 mod tests {

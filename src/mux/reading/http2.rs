@@ -1,0 +1,181 @@
+//! HTTP/2: the preface, and the client's frames up to its first request.
+
+use bytes::Bytes;
+
+use super::{Answer, starts_with};
+use crate::wire::frame::{HEADER_LENGTH, INITIAL_MAX_FRAME_SIZE};
+use crate::wire::hpack::{Decoder, INITIAL_TABLE_SIZE};
+use crate::wire::{Frame, PREFACE, RawFrame};
+
+/// The most bytes of a header list that is read before the route is chosen (RFC 9113, section 6.5.2).
+const HEADER_LIST_LIMIT: usize = 64 * 1024;
+
+/// The most frames before the first request that have to be answered, SETTINGS and PING. Clients send one or two.
+const MOST_ANSWERS: u32 = 100;
+
+/// What is known about HTTP/2.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::mux) enum Http2 {
+    /// It may become the preface.
+    #[default]
+    Possible,
+    /// It began with the preface.
+    Preface(Opening),
+    /// It is something else.
+    No,
+}
+
+/// What follows the preface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::mux) struct Opening {
+    /// Where the next frame begins.
+    next: usize,
+    /// SETTINGS of the client that are complete, acknowledgements not counted.
+    pub(in crate::mux) settings: u32,
+    pings: u32,
+    /// The fragments of the first request's header block, until its last one.
+    block: Option<Vec<u8>>,
+    /// The fields of the first request.
+    pub(in crate::mux) request: Option<Box<[(Bytes, Bytes)]>>,
+    /// Why no request can be read.
+    pub(in crate::mux) trouble: Option<Trouble>,
+}
+
+/// Why no request can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::mux) enum Trouble {
+    /// What followed the preface breaks the protocol.
+    Broken,
+    /// Too much of it has to be answered.
+    Flood,
+}
+
+impl Http2 {
+    pub(super) fn advance(&mut self, bytes: &[u8]) {
+        match self {
+            Self::No => {}
+            Self::Preface(opening) => opening.advance(bytes),
+            Self::Possible => match starts_with(bytes, &PREFACE) {
+                Answer::NeedMore => {}
+                Answer::Reject => *self = Self::No,
+                Answer::Match => {
+                    let mut opening = Opening { next: PREFACE.len(), ..Opening::default() };
+                    opening.advance(bytes);
+                    *self = Self::Preface(opening);
+                }
+            },
+        }
+    }
+}
+
+impl Opening {
+    fn advance(&mut self, bytes: &[u8]) {
+        while self.request.is_none() && self.trouble.is_none() {
+            let rest = &bytes[self.next..];
+            let Some(&[high, middle, low]) = rest.first_chunk() else { return };
+            let length = u32::from_be_bytes([0, high, middle, low]);
+            if rest.len() < HEADER_LENGTH {
+                return;
+            }
+            // What a multiplexer has promised of itself is HTTP/2's initial frame size.
+            if length > INITIAL_MAX_FRAME_SIZE {
+                self.trouble = Some(Trouble::Broken);
+                return;
+            }
+            let end = HEADER_LENGTH + length as usize;
+            let Some(frame) = rest.get(..end) else { return };
+            self.next += end;
+            if let Err(trouble) = self.frame(frame) {
+                self.trouble = Some(trouble);
+            }
+        }
+    }
+
+    fn frame(&mut self, octets: &[u8]) -> Result<(), Trouble> {
+        let raw = RawFrame::decode(&mut Bytes::copy_from_slice(octets)).ok_or(Trouble::Broken)?;
+        let frame = raw.parse().map_err(|_| Trouble::Broken)?;
+        let end_headers = match frame {
+            // Nothing comes between the parts of a header block (RFC 9113, section 4.3).
+            Frame::Continuation { fragment, end_headers, .. } => {
+                self.block.as_mut().ok_or(Trouble::Broken)?.extend_from_slice(&fragment);
+                end_headers
+            }
+            _ if self.block.is_some() => return Err(Trouble::Broken),
+            Frame::Settings(_) => {
+                self.settings += 1;
+                false
+            }
+            // The client's preface ends with SETTINGS (section 3.4).
+            _ if self.settings == 0 => return Err(Trouble::Broken),
+            Frame::Ping { ack: false, .. } => {
+                self.pings += 1;
+                false
+            }
+            Frame::Headers { fragment, end_headers: true, .. } => return self.request(&fragment),
+            Frame::Headers { fragment, end_headers, .. } => {
+                self.block = Some(fragment.to_vec());
+                end_headers
+            }
+            _ => false,
+        };
+        if end_headers && let Some(block) = self.block.take() {
+            return self.request(&block);
+        }
+        if self.settings + self.pings > MOST_ANSWERS { Err(Trouble::Flood) } else { Ok(()) }
+    }
+
+    fn request(&mut self, block: &[u8]) -> Result<(), Trouble> {
+        let block =
+            Decoder::new(INITIAL_TABLE_SIZE).decode(block, HEADER_LIST_LIMIT).map_err(|_| Trouble::Broken)?;
+        self.request = Some(block.fields.into_iter().map(|field| (field.name, field.value)).collect());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const PING: &[u8] = &[0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    /// HEADERS on stream 1 without END_HEADERS, `:method: GET`.
+    const HEADERS: &[u8] = &[0, 0, 1, 1, 0, 0, 0, 0, 1, 0x82];
+    /// The end of that block, `:path: /`.
+    const CONTINUATION: &[u8] = &[0, 0, 1, 9, 4, 0, 0, 0, 1, 0x84];
+
+    /// Reads it whole and octet by octet, which has to be the same.
+    fn opening(frames: &[&[u8]]) -> Opening {
+        let bytes = [&PREFACE[..], &frames.concat()].concat();
+        let mut whole = Http2::default();
+        whole.advance(&bytes);
+        let mut growing = Http2::default();
+        (0..=bytes.len()).for_each(|end| growing.advance(&bytes[..end]));
+        assert_eq!(whole, growing);
+        let Http2::Preface(opening) = whole else { panic!("{whole:?}") };
+        opening
+    }
+
+    #[test]
+    fn the_first_request_is_read_over_continuations() {
+        let opening = opening(&[SETTINGS, PING, HEADERS, CONTINUATION, PING]);
+        let request = opening.request.unwrap();
+        assert_eq!(request[..], [(":method".into(), "GET".into()), (":path".into(), "/".into())]);
+    }
+
+    #[test]
+    fn what_breaks_the_protocol_is_told() {
+        for frames in [&[PING][..], &[SETTINGS, HEADERS, PING], &[SETTINGS, CONTINUATION]] {
+            assert_eq!(opening(frames).trouble, Some(Trouble::Broken), "{frames:?}");
+        }
+        assert_eq!(opening(&[SETTINGS, &[0, 0x40, 1, 0, 0, 0, 0, 0, 1]]).trouble, Some(Trouble::Broken));
+    }
+
+    #[test]
+    fn a_flood_of_what_has_to_be_answered_is_told_even_if_a_request_follows() {
+        let most = [SETTINGS].into_iter().chain([PING; 99]);
+        let few: Vec<&[u8]> = most.clone().chain([HEADERS, CONTINUATION]).collect();
+        assert_eq!(opening(&few).trouble, None);
+        let many: Vec<&[u8]> = most.chain([SETTINGS, HEADERS, CONTINUATION]).collect();
+        assert_eq!((opening(&many).trouble, opening(&many).request), (Some(Trouble::Flood), None));
+    }
+}
