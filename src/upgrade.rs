@@ -117,10 +117,27 @@ fn why(
     before: &Run,
     after: &Run,
 ) -> Option<String> {
-    let mut between: Vec<&Profile> = to
-        .family
-        .profiles
-        .iter()
+    if to.spec.version < from.spec.version {
+        // What a way back changes is what the way there did.
+        let there = boundary(to, from, server, after, before);
+        return Some(format!("not yet what it is {}", told(there)));
+    }
+    Some(told(boundary(from, to, server, before, after)))
+}
+
+fn told(profile: &Profile) -> String {
+    format!("from {}: {} ({})", profile.from, profile.about, profile.sources.join("; "))
+}
+
+fn boundary<'a>(
+    from: &'a KnownClient,
+    to: &'a KnownClient,
+    server: ServerName,
+    before: &Run,
+    after: &Run,
+) -> &'a Profile {
+    let between = to.family.profiles.iter();
+    let mut between: Vec<&Profile> = between
         .filter(|profile| profile.from > from.spec.version && profile.from <= to.spec.version)
         .collect();
     between.sort_by_key(|profile| &profile.from);
@@ -131,9 +148,7 @@ fn why(
             known.profile.title == profile.title && run.works() == after.works() && differs(before, &run)
         })
     });
-    let profile = changed.unwrap_or(to.profile);
-    let sources = profile.sources.join("; ");
-    Some(format!("from {}: {} ({sources})", profile.from, profile.about))
+    changed.unwrap_or(to.profile)
 }
 
 /// What helps: other ways to put the same back end on the port, with which both versions work; and ALPN.

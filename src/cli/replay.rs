@@ -6,7 +6,7 @@ use crate::bed::{Recording, Replayed, Run, bed, find_client, open_key_log, repla
 use crate::capture::KeyLog;
 use crate::clients::ClientSpec;
 use crate::outcome::Outcome;
-use crate::report::{ladder, replay_line, time};
+use crate::report::{indented, ladder, replay_line, time};
 use crate::servers::ServerName;
 
 use super::arguments::{Format, ReplayOptions, TlsOption};
@@ -107,13 +107,13 @@ fn human(capture: &str, replayed: &Replayed, out: &mut Out) -> Result<(), Failed
     let at = time(run.ending.at());
     out.line(format_args!("{head}: {outcome} at {at} against {} ({captured})", run.server))?;
     if let Some(text) = run.ending.says() {
-        out.line(format_args!("  says: {text}"))?;
+        out.line(format_args!("  says: {}", indented(text)))?;
     }
     if !replayed.continued_as.is_empty() {
         out.line(format_args!("  past its last byte as {}", listed(&replayed.continued_as)))?;
     }
     for ending in run.alternatives() {
-        let text = ending.says().map(|text| format!(": {text}")).unwrap_or_default();
+        let text = ending.says().map(|text| format!(": {}", indented(text))).unwrap_or_default();
         out.line(format_args!("  or: {} at {}{text}", ending.outcome, time(ending.at())))?;
     }
     Ok(())

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::bed::{Run, find_client};
-use crate::clients::{KnownClient, Version};
-use crate::report::{junit_of_upgrade, markdown_upgrade, time, upgrade_line};
+use crate::clients::{ClientSpec, KnownClient};
+use crate::report::{indented, junit_of_upgrade, markdown_upgrade, time, upgrade_line};
 use crate::servers::ServerName;
 use crate::upgrade::{Change, Kind, servers, upgrade as upgrade_client};
 
@@ -60,8 +60,8 @@ fn human(from: &KnownClient, to: &KnownClient, changes: &[Change], out: &mut Out
             let names: Vec<&str> = alike.iter().map(|change| change.server.as_str()).collect();
             out.line("")?;
             out.line(format_args!("{} {}", out.strong(kind.word()), names.join(", ")))?;
-            side(&from.spec.version, &first.from, out)?;
-            side(&to.spec.version, &first.to, out)?;
+            side(from, &first.from, out)?;
+            side(to, &first.to, out)?;
             if let Some(why) = &first.why {
                 out.line(format_args!("  why: {why}"))?;
             }
@@ -82,10 +82,13 @@ fn human(from: &KnownClient, to: &KnownClient, changes: &[Change], out: &mut Out
     Ok(())
 }
 
-fn side(version: &Version, run: &Run, out: &mut Out) -> Result<(), Failed> {
-    for (number, ending) in run.endings().enumerate() {
-        let or = if number == 0 { format!("{version}:") } else { "  or".to_owned() };
-        let text = ending.says().map(|text| format!(": {text}")).unwrap_or_default();
+fn side(client: &KnownClient, run: &Run, out: &mut Out) -> Result<(), Failed> {
+    let ClientSpec { version, environment, .. } = &client.spec;
+    let environment: String =
+        environment.iter().map(|(variable, value)| format!("+{variable}={value}")).collect();
+    for (number, ending) in std::iter::once(&run.ending).chain(run.alternatives()).enumerate() {
+        let or = if number == 0 { format!("{version}{environment}:") } else { "  or".to_owned() };
+        let text = ending.says().map(|text| format!(": {}", indented(text))).unwrap_or_default();
         out.line(format_args!("  {or} {} at {}{text}", ending.outcome, time(ending.at())))?;
     }
     Ok(())
@@ -106,7 +109,7 @@ fn helps(alike: &[&Change], out: &mut Out) -> Result<(), Failed> {
 /// Whether users read the same of both, for the same reason.
 fn reads_alike(one: &Change, other: &Change) -> bool {
     let read = |run: &Run| -> Vec<(String, Duration, Option<String>)> {
-        let endings = run.endings();
+        let endings = std::iter::once(&run.ending).chain(run.alternatives());
         endings
             .map(|ending| (ending.outcome.to_string(), ending.at(), ending.says().map(str::to_owned)))
             .collect()

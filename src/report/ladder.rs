@@ -37,7 +37,7 @@ pub fn ladder(run: &Run) -> String {
 }
 
 /// A text with its later lines under its first.
-fn indented(text: &str) -> String {
+pub fn indented(text: &str) -> String {
     text.trim_end().replace('\n', "\n    ")
 }
 
