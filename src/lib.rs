@@ -50,6 +50,35 @@
 //! A [`Run`] displays as a ladder of what was sent when, short enough for a snapshot. [`Scenario::replay`] takes the clients from
 //! a packet capture instead, and drives your server with what really was on the wire.
 //!
+//! # Your own client under test
+//!
+//! A [client](bed::Client) can be code too: it dials through its [`Session`](bed::Session), makes its calls, and says how each
+//! ended. Here tonic itself meets cmux in front of tonic, whose answer to a surplus acknowledgement is a GOAWAY:
+//!
+//! ```
+//! use hyper_util::rt::TokioIo;
+//! use muxbed::bed::Session;
+//! use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+//!
+//! async fn my_client(session: Session) {
+//!     let dialer = session.clone();
+//!     let dial = tower::service_fn(move |_| {
+//!         let stream = dialer.dial();
+//!         async move { stream.map(TokioIo::new) }
+//!     });
+//!     let endpoint = tonic::transport::Endpoint::from_static("http://server");
+//!     let mut client = HealthClient::new(endpoint.connect_with_connector(dial).await.expect("it connects"));
+//!     session.ended(client.check(HealthCheckRequest::default()).await.map(drop));
+//! }
+//!
+//! let run = |server: &str| {
+//!     let server = server.parse().expect("it is a server");
+//!     muxbed::bed().real_client("my client", my_client).named_server(server).run()
+//! };
+//! assert!(run("mux-to-tonic").works());
+//! assert!(!run("cmux-settings-to-tonic").works());
+//! ```
+//!
 //! # The map
 //!
 //! There is one way through: text, profile, capture or fuzz bytes become a script; the bed runs it against a server over a

@@ -1,5 +1,9 @@
 //! The scenarios that come with the crate, by name. They are the files of `tests/scenarios`, so that what a report calls
-//! by name can be read, changed and run as a file.
+//! by name can be read, changed and run as a file. What of the [`CATALOGUE`] they do not show stands there.
+
+mod catalogue;
+
+pub use catalogue::{CATALOGUE, Known};
 
 use crate::script::{Expectation, ExpectedOutcome, Script, ScriptError};
 
@@ -25,12 +29,62 @@ macro_rules! scenarios {
 pub const SCENARIOS: &[KnownScenario] = scenarios! {
     "A1-settings-wait"
     "A1b-settings-wait-through-mux"
+    "A2-silent-matcher-first"
     "A3-surplus-ack"
     "A3b-surplus-ack-before-tonic"
+    "A3c-surplus-ack-through-mux"
     "A4-early-headers"
+    "A4b-late-ack-through-mux"
+    "A5-http2-that-is-not-grpc"
+    "A5b-http2-that-is-not-grpc-at-mux"
+    "A6-priorities-flip"
+    "A6b-priorities-flip-through-mux"
+    "A7-two-writers"
+    "A8-acknowledgements-only"
+    "A9-stream-limit-is-stated"
+    "A11-ping-before-headers"
+    "A11b-ping-before-headers-at-mux"
+    "A12-settings-flood"
+    "A12b-settings-flood-at-mux"
+    "A13-settings-wait-over-tls"
+    "A13b-settings-wait-over-tls-through-mux"
+    "A14-wait-for-the-ack"
+    "A14b-wait-for-the-ack-through-mux"
     "B1-silence"
     "B3-preface-split"
+    "B4-http1-byte-by-byte"
+    "B5-shortest-request"
+    "B5b-shorter-than-a-matcher-reads"
+    "B5c-shorter-than-a-matcher-reads-at-mux"
+    "B6-wrong-after-the-prefix"
+    "B7-slow-preface"
+    "B8-half-close-after-the-request"
+    "B8b-reset-while-sniffing"
+    "B9-health-check"
+    "B10-server-speaks-first"
+    "B11-deadline-shorter-than-the-way"
+    "C1-frame-that-claims-16-mebibytes"
+    "C2-continuation-without-end"
+    "C4-hello-in-pieces"
+    "D1-methods"
+    "D1b-methods-at-mux"
+    "D2-content-types"
+    "D2b-upgrade-to-h2c"
+    "D2c-header-block-in-pieces"
+    "D3-upper-case-name"
+    "D4-tls-on-a-cleartext-port"
+    "D4b-cleartext-on-a-tls-port"
+    "D6-lookalikes"
+    "D7-http1-over-tls"
+    "E1-both-on-one-connection"
+    "E2-second-request-of-a-connection"
+    "E3-replayed-exactly"
+    "E6-goaway-while-an-ack-is-expected"
     "M1-http1-beside-grpc"
+    "M2-many-versions"
+    "M2b-many-versions-through-mux"
+    "M3-tls-and-cleartext"
+    "M3b-on-the-wrong-port"
 };
 
 impl KnownScenario {
@@ -42,6 +96,11 @@ impl KnownScenario {
     /// What stands before the first `-` of its name.
     pub fn id(&self) -> &'static str {
         self.name.split_once('-').map_or(self.name, |(id, _)| id)
+    }
+
+    /// What it is a part of: its id without the letter that tells several of one entry apart.
+    pub fn entry(&self) -> &'static str {
+        self.id().trim_end_matches(|letter: char| letter.is_ascii_lowercase())
     }
 
     /// What it is about: the comment that it begins with.
@@ -105,7 +164,11 @@ mod tests {
 
     #[test]
     fn ids_are_in_order_and_no_two_alike() {
-        assert!(SCENARIOS.windows(2).all(|pair| pair[0].id() < pair[1].id()));
+        let place = |scenario: &KnownScenario| {
+            let (group, number) = scenario.entry().split_at(1);
+            (group, number.parse::<u32>().expect("a letter and a number"), scenario.id())
+        };
+        assert!(SCENARIOS.windows(2).all(|pair| place(&pair[0]) < place(&pair[1])));
     }
 
     #[test]

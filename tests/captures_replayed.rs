@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use muxbed::Outcome;
-use muxbed::bed::{Recording, Replayed, TlsReplay, bed, find_client, replay};
+use muxbed::bed::{KnownBy, Recording, Replayed, TlsReplay, bed, find_client, replay};
 use muxbed::capture::Unusable;
 use muxbed::clients::{KnownClient, Role};
 use muxbed::fidelity::{Observation, Recorded};
@@ -35,8 +35,9 @@ fn recordings_of_grpc_go(ending: &str) -> Vec<PathBuf> {
     files
 }
 
+/// By what is in the file: its name would say who it is.
 fn replayed(path: &PathBuf, server: &str, run_as: Option<&KnownClient>) -> Vec<Replayed> {
-    let recording = Recording::open(path).expect("it is a capture");
+    let recording = Recording::read(&fs::read(path).expect("the capture")).expect("it is a capture");
     let server: ServerName = server.parse().expect("it is a server");
     replay(&recording, None, &bed().named_server(server), run_as)
 }
@@ -166,6 +167,15 @@ fn a_request_tells_who_made_it_and_in_which_mode() {
             assert!(told.iter().all(|told| *told == expected.to_string()), "{expected}: {told:?}");
         }
     }
+}
+
+#[test]
+fn a_recording_that_is_named_after_its_client_goes_on_as_that_one() {
+    let recording = Recording::open("captures/grpc-go-1.33.3__cmux-header.pcap").expect("it is a capture");
+    let scenario = bed().named_server("cmux-header".parse().expect("it is a server"));
+    let flows = replay(&recording, None, &scenario, None);
+    assert_eq!(flows[0].continued_as, [find_client("grpc-go@1.33.3").expect("it is known").spec]);
+    assert_eq!(flows[0].known_by, Some(KnownBy::Recording));
 }
 
 #[test]

@@ -161,7 +161,7 @@ fn handshake_seeds(recorded: Vec<RecordedClient>) -> Vec<Script> {
                 mode: profile.mode.clone(),
                 environment: profile.environment.clone(),
             };
-            let script = Script { clients: alone(Who::Catalogued(spec)), ..Script::default() };
+            let script = Script { clients: alone(Who::Catalogued { spec, over: None }), ..Script::default() };
             seeds.extend(servers().map(|server| Script { server, ..script.clone() }));
             let who = Who::Scripted(Box::new(profile.behaviour.clone()));
             let field_lists = family.field_lists.clone();

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use muxbed::bed::{Run, bed};
+use muxbed::bed::{Run, What, bed};
 use muxbed::clients::KnownClient;
 use muxbed::scenarios::SCENARIOS;
+use muxbed::script::Transport;
 use muxbed::servers::ServerName;
 use muxbed::upgrade::servers;
 
@@ -62,6 +63,53 @@ fn every_scenario_gives_the_same_events_again() {
         let elsewhere: Vec<&str> = elsewhere.iter().filter_map(|line| line["trace"].as_str()).collect();
         assert_eq!(traces(&first), elsewhere, "{}", scenario.name);
     }
+}
+
+/// What was on the link, records of TLS and all, in hexadecimal.
+fn segments(run: &Run) -> String {
+    let segments = run.ending.transcript.events().iter().filter_map(|event| match &event.what {
+        What::Segment { from, bytes } => Some((event.at, event.connection, from, bytes)),
+        _ => None,
+    });
+    segments.map(|segment| format!("{segment:02x?}\n")).collect()
+}
+
+fn over_tls() -> impl Iterator<Item = (String, Run)> {
+    let clients = ["grpc-go@1.33.3", "grpc-go@1.83.1", "grpcio@1.32.0", "grpc-js@1.13.0", "grpc-java@1.85.1"];
+    let servers =
+        ["tls-direct", "tls-cmux-header", "tls-mux-to-tonic", "tls-noalpn-cmux-settings", "tls-optional-mux"];
+    let pairs = clients.into_iter().flat_map(move |client| servers.map(|server| (client, server)));
+    let alone = pairs.map(|(client, server)| {
+        let scenario = bed().client(client).over(Transport::Tls);
+        (format!("{client} {server}"), scenario.named_server(server.parse().expect("it is a server")).run())
+    });
+    let scenarios = SCENARIOS.iter().filter(|scenario| scenario.text.contains("tls-"));
+    alone.chain(scenarios.flat_map(|scenario| {
+        let script = scenario.script().expect("it can be read");
+        let runs = bed().script(&script).expect("its clients are known").run_all();
+        runs.into_iter().map(|run| (scenario.name.to_owned(), run))
+    }))
+}
+
+const FILE_OF_ANOTHER_PROCESS: &str = "MUXBED_TEST_SEGMENTS";
+
+#[test]
+fn over_tls_the_bytes_on_the_link_are_the_same_in_another_process() {
+    let here: String = over_tls().map(|(name, run)| format!("{name}\n{}", segments(&run))).collect();
+    if let Some(file) = std::env::var_os(FILE_OF_ANOTHER_PROCESS) {
+        // This is the other one.
+        std::fs::write(file, here).expect("the directory can be written to");
+        return;
+    }
+    assert!(here.contains("[16, 03, 01"), "a ClientHello is among them");
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("segments-over-tls");
+    let this = std::env::current_exe().expect("it has a path");
+    let mut command = Command::new(this);
+    command.args(["--exact", "over_tls_the_bytes_on_the_link_are_the_same_in_another_process"]);
+    let status = command.env(FILE_OF_ANOTHER_PROCESS, &file).output().expect("it runs").status;
+    assert!(status.success());
+    let there = std::fs::read_to_string(&file).expect("it was written");
+    assert!(here == there, "the bytes differ");
 }
 
 #[test]

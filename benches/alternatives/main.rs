@@ -13,6 +13,7 @@ mod captures;
 mod classifier;
 mod handshakes;
 mod measure;
+mod tls;
 
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -40,6 +41,7 @@ fn main() {
     let mut subjects = handshakes::subjects();
     subjects.extend(captures::subjects());
     subjects.extend(classifier::subjects());
+    subjects.extend(tls::subjects());
     let asked_for = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
     if let Some(times) = times {
         let asked_for = subjects.iter_mut().filter(|subject| asked_for(&subject.name));

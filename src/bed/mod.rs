@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+mod real;
 mod replay;
 mod run;
 mod scenario;
@@ -16,7 +17,8 @@ mod tls_replay;
 mod transcript;
 mod verdict;
 
-pub use replay::{Recording, ReplayError, Replayed, open_key_log, replay};
+pub use real::{Client, SecuredStream, Session};
+pub use replay::{KnownBy, Recording, ReplayError, Replayed, open_key_log, replay};
 pub use scenario::{Scenario, Server, find_client};
 pub use tls_replay::TlsReplay;
 pub use transcript::{Event, Transcript, What};
@@ -30,7 +32,7 @@ pub(crate) use self::run::Start;
 pub(crate) use self::schedule::Schedule;
 pub(crate) use self::transcript::Recorder;
 
-use self::run::{MOST_EVENTS, Setting};
+use self::run::{Caller, MOST_EVENTS, Setting};
 
 /// Begins a scenario.
 pub fn bed() -> Scenario {
@@ -118,7 +120,7 @@ impl Run {
 /// Runs one client against a server behind real sockets. It has one ending: the one that happened.
 pub(crate) fn run_live(client: String, server: String, plan: Plan, start: Start) -> Run {
     let setting = Setting {
-        clients: vec![Arc::new(plan)],
+        clients: vec![Caller::Simulated(Arc::new(plan))],
         network: Network::default(),
         start,
         most_events: MOST_EVENTS,
@@ -148,7 +150,7 @@ fn outcome_of(setting: &Setting, names: &[&str], server: &str, family: &[Schedul
         for (client, run) in runs.iter_mut().enumerate() {
             let ending = Ending::of(&passage, client);
             if run.endings().count() < MOST_ENDINGS && !run.endings().any(|known| known.is_like(&ending)) {
-                let same = match setting.clients[client].words_matter {
+                let same = match setting.clients[client].words_matter() {
                     true => Ending::reads_like,
                     false => Ending::comes_to_the_same,
                 };

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
 use crate::capture::{self, BadKeyLog, CaptureError, KeyLog, RecordedClient, RecordedTls, Unusable};
-use crate::clients::{ClientSpec, KnownClient};
+use crate::clients::{ClientSpec, KnownClient, Role};
 use crate::net::Side;
 use crate::outcome::{Outcome, Party, Refusal, WaitingFor};
 
 use super::scenario::flow_name;
-use super::suspects::{fitting, named};
+use super::suspects::{begins_so, fitting, named};
 use super::tls_replay::{Driven, TlsReplay, driven};
 use super::{MOST_ENDINGS, Run, Scenario};
 
@@ -18,8 +18,10 @@ use super::{MOST_ENDINGS, Run, Scenario};
 pub struct Replayed {
     /// Its number in the capture, from 1.
     pub flow: usize,
-    /// The client, as far as it is known: the one it was run as, or the one it calls itself.
+    /// The client, as far as it is known.
     pub client: Option<ClientSpec>,
+    /// Who says so.
+    pub known_by: Option<KnownBy>,
     /// Why it was not replayed.
     pub skipped: Option<Unusable>,
     /// How it had ended when it was captured; nothing if there was nothing to answer and nothing went wrong.
@@ -28,6 +30,28 @@ pub struct Replayed {
     pub continued_as: Vec<ClientSpec>,
     /// What came of it; for one that went on as several clients, the worst, and in `may` the others.
     pub run: Option<Run>,
+}
+
+/// Who says which client a recorded one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownBy {
+    /// Whoever replays it.
+    Caller,
+    /// The name of the recording, in the form `CLIENT-VERSION[-env-VALUE|-MODE]__SERVER`, with which its bytes agree.
+    Recording,
+    /// The client itself, in a request.
+    UserAgent,
+}
+
+impl KnownBy {
+    /// The words in reports.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Caller => "as asked for",
+            Self::Recording => "file name",
+            Self::UserAgent => "user agent",
+        }
+    }
 }
 
 /// A capture that could not be replayed at all.
@@ -72,6 +96,8 @@ impl std::error::Error for ReplayError {}
 #[derive(Clone, Debug)]
 pub struct Recording {
     clients: Vec<(usize, Result<RecordedClient, Unusable>)>,
+    /// The client after which it is named, if it is.
+    pub(super) named_after: Option<KnownClient>,
     /// How its TLS conversations are replayed.
     pub tls: TlsReplay,
     /// Where and why the file ends before its time, if it does.
@@ -88,7 +114,8 @@ impl Recording {
         Self::open_with(path, &KeyLog::default())
     }
 
-    /// Reads a capture file, with a key log beside the keys that it brings.
+    /// Reads a capture file, with a key log beside the keys that it brings. A file that is named after a client, in the form
+    /// `CLIENT-VERSION[-env-VALUE|-MODE]__SERVER.pcap`, is taken for a recording of that one as far as its bytes allow.
     ///
     /// # Errors
     ///
@@ -96,7 +123,11 @@ impl Recording {
     pub fn open_with(path: impl AsRef<Path>, keys: &KeyLog) -> Result<Self, ReplayError> {
         let path = path.as_ref();
         let bytes = fs::read(path).map_err(|error| ReplayError::File { path: path.to_owned(), error })?;
-        Self::read_with(&bytes, keys).map_err(|error| ReplayError::Capture { path: path.to_owned(), error })
+        let recording = Self::read_with(&bytes, keys);
+        let recording = recording.map_err(|error| ReplayError::Capture { path: path.to_owned(), error })?;
+        let name = path.file_stem().map(std::ffi::OsStr::to_string_lossy);
+        let named_after = name.and_then(|name| KnownClient::by_recording(&name));
+        Ok(Self { named_after, ..recording })
     }
 
     /// Reads the content of a capture file. TLS in it is decrypted with the keys that it brings.
@@ -119,7 +150,7 @@ impl Recording {
         log.extend(keys);
         let clients =
             capture.flows.iter().map(|flow| (flow.number, RecordedClient::of(flow, &log))).collect();
-        Ok(Self { clients, tls: TlsReplay::default(), cut_off: capture.cut_off })
+        Ok(Self { clients, named_after: None, tls: TlsReplay::default(), cut_off: capture.cut_off })
     }
 
     /// The same, with its TLS conversations replayed so.
@@ -157,8 +188,38 @@ pub fn replay(
     scenario: &Scenario,
     run_as: Option<&KnownClient>,
 ) -> Vec<Replayed> {
+    let names = Names { run_as, named_after: recording.named_after.as_ref() };
     let wanted = recording.clients().filter(|(flow, _)| only.is_none_or(|only| only == *flow));
-    wanted.map(|(flow, client)| replay_one(flow, client, recording.tls, scenario, run_as)).collect()
+    wanted.map(|(flow, client)| replay_one(flow, client, recording.tls, scenario, names)).collect()
+}
+
+/// What is said about who the recorded clients are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Names<'a> {
+    /// By whoever replays them.
+    pub(super) run_as: Option<&'a KnownClient>,
+    /// By the recording's own name.
+    pub(super) named_after: Option<&'a KnownClient>,
+}
+
+impl Names<'_> {
+    /// Who this client is, and who says so. What it says of itself may contradict the recording's name, unless it passes on
+    /// what another one said.
+    fn of(self, client: &RecordedClient) -> Option<(KnownClient, KnownBy)> {
+        if let Some(known) = self.run_as {
+            return Some((known.clone(), KnownBy::Caller));
+        }
+        let itself = named(client);
+        let agrees = |named: &&KnownClient| {
+            let itself = itself.as_ref().map(|known| (&known.spec.name, &known.spec.version));
+            itself.is_none_or(|itself| itself == (&named.spec.name, &named.spec.version))
+                || named.family.role == Role::Proxy
+        };
+        match self.named_after.filter(agrees) {
+            Some(known) => Some((known.clone(), KnownBy::Recording)),
+            None => itself.map(|known| (known, KnownBy::UserAgent)),
+        }
+    }
 }
 
 /// Replays one conversation.
@@ -167,32 +228,46 @@ pub(super) fn replay_one(
     client: Result<&RecordedClient, Unusable>,
     tls: TlsReplay,
     scenario: &Scenario,
-    run_as: Option<&KnownClient>,
+    names: Names<'_>,
 ) -> Replayed {
-    let mut replayed =
-        Replayed { flow, client: None, skipped: None, captured: None, continued_as: Vec::new(), run: None };
+    let mut replayed = Replayed {
+        flow,
+        client: None,
+        known_by: None,
+        skipped: None,
+        captured: None,
+        continued_as: Vec::new(),
+        run: None,
+    };
     let client = match client {
         Ok(client) => client,
         Err(unusable) => return Replayed { skipped: Some(unusable), ..replayed },
     };
     replayed.captured = captured_outcome(client);
-    let known = run_as.cloned().or_else(|| named(client));
+    let (known, known_by) = names.of(client).unzip();
     replayed.client = known.as_ref().map(|known| known.spec.clone());
+    replayed.known_by = known_by;
     let client = match driven(client, tls, known.as_ref()) {
         Driven::Script(client) => *client,
         Driven::Skipped(unusable) => return Replayed { skipped: Some(unusable), ..replayed },
         Driven::As(candidates) => return as_each_of(candidates, scenario, replayed),
     };
-    let waits = known.is_none_or(|known| known.profile.behaviour.waits_for_settings());
+    let waits = known.as_ref().is_none_or(|known| known.profile.behaviour.waits_for_settings());
     let client = if waits { client } else { client.does_not_wait() };
     let client = &client;
     if !client.stops_before_its_request() || tls == TlsReplay::Hello {
         let run = scenario.clone().recorded_client(&flow_name(flow), client).run();
         return Replayed { run: Some(run), ..replayed };
     }
-    let candidates = match run_as {
-        Some(known) => vec![known.clone()],
-        None => fitting(client),
+    let candidates = match (known, known_by) {
+        (Some(known), Some(KnownBy::Caller)) => vec![known],
+        (Some(known), Some(KnownBy::Recording)) if begins_so(&known, client) => vec![known],
+        (_, Some(KnownBy::Recording)) => {
+            // It is named after a client that does not begin so.
+            (replayed.client, replayed.known_by) = (None, None);
+            fitting(client)
+        }
+        _ => fitting(client),
     };
     if candidates.is_empty() {
         let reason = "no known client begins like this, so nobody knows what it does next";

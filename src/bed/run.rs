@@ -12,6 +12,7 @@ use crate::clients::{self, CallRecord, Channel, Inside, Plan};
 use crate::net::{Incoming, Network, listen_observed};
 use crate::tls;
 
+use super::real::{self, Client, Session};
 use super::schedule::Schedule;
 use super::transcript::{Recorder, Transcript, What};
 
@@ -24,11 +25,38 @@ pub(crate) type Start = Arc<dyn Fn(Incoming, Schedule, Instant, Recorder) + Send
 /// What a run needs.
 #[derive(Clone)]
 pub(crate) struct Setting {
-    pub(crate) clients: Vec<Arc<Plan>>,
+    pub(crate) clients: Vec<Caller>,
     pub(crate) network: Network,
     pub(crate) start: Start,
     /// After so many events the run is called endless.
     pub(crate) most_events: usize,
+}
+
+/// Who connects.
+#[derive(Clone)]
+pub(crate) enum Caller {
+    /// A plan, run by the machines of `clients`.
+    Simulated(Arc<Plan>),
+    /// Code.
+    Real(Arc<dyn Client>),
+}
+
+impl Caller {
+    /// Whether two failures that differ in their words alone are two results.
+    pub(crate) fn words_matter(&self) -> bool {
+        match self {
+            Self::Simulated(plan) => plan.words_matter,
+            Self::Real(_) => true,
+        }
+    }
+
+    /// How many builds of it there are that say different things.
+    pub(crate) fn builds(&self) -> usize {
+        match self {
+            Self::Simulated(plan) => plan.builds(),
+            Self::Real(_) => 1,
+        }
+    }
 }
 
 /// What came of one run.
@@ -78,36 +106,67 @@ async fn pass(setting: &Setting, schedule: Schedule) -> Passage {
         move |connection| Some(observing.observer(connection)),
     );
     (setting.start)(incoming, schedule, start, recorder.clone());
-    let mut channels: Vec<Channel> =
-        setting.clients.iter().map(|plan| Channel::new(Arc::clone(plan), schedule.paces())).collect();
-    let drives = channels.iter_mut().enumerate().map(|(client, channel)| {
-        let sealed = channel.hello().is_some();
-        let dialer = &dialer;
-        let recorder = &recorder;
-        let dial = move || {
-            let stream = dialer.dial()?;
-            recorder.record(Instant::now() - start, stream.number(), What::Dialled { client, sealed });
-            Ok(stream)
-        };
-        let ended = move |channel: &Channel, call: usize, at: Duration| {
-            let CallRecord { failure, connection, .. } = &channel.records()[call];
-            let number = connection.unwrap_or_default() as u32;
-            let error = failure.as_ref().map(|failure| failure.text.clone());
-            recorder.record(at, number, What::CallEnded { client, error });
-        };
-        let inside = move |connection: u32, at: Duration, inside: Inside| {
-            let what = match inside {
-                Inside::Secured { protocol } => What::Secured { protocol },
-                Inside::Data { from, bytes } => What::Inside { from, bytes },
+    let mut running: Vec<Running> = Vec::new();
+    for (client, caller) in setting.clients.iter().enumerate() {
+        running.push(match caller {
+            Caller::Simulated(plan) => {
+                Running::Simulated(Box::new(Channel::new(Arc::clone(plan), schedule.paces())))
+            }
+            Caller::Real(code) => {
+                let session = Session::new(client, dialer.clone(), start, recorder.clone());
+                Running::Real(Arc::clone(code), session)
+            }
+        });
+    }
+    let drives = running.iter_mut().enumerate().map(|(client, running)| {
+        let (dialer, recorder) = (&dialer, &recorder);
+        async move {
+            let channel = match running {
+                Running::Simulated(channel) => channel,
+                Running::Real(code, session) => return real::run(code.as_ref(), session).await,
             };
-            recorder.record(at, connection, what);
-        };
-        clients::run(channel, start, dial, ended, inside, || recorder.len() > setting.most_events)
+            let sealed = channel.hello().is_some();
+            let dial = move || {
+                let stream = dialer.dial()?;
+                recorder.record(Instant::now() - start, stream.number(), What::Dialled { client, sealed });
+                Ok(stream)
+            };
+            let ended = move |channel: &Channel, call: usize, at: Duration| {
+                let CallRecord { failure, connection, .. } = &channel.records()[call];
+                let number = connection.unwrap_or_default() as u32;
+                let error = failure.as_ref().map(|failure| failure.text.clone());
+                recorder.record(at, number, What::CallEnded { client, error });
+            };
+            let inside = move |connection: u32, at: Duration, inside: Inside| {
+                let what = match inside {
+                    Inside::Secured { protocol } => What::Secured { protocol },
+                    Inside::Data { from, bytes } => What::Inside { from, bytes },
+                };
+                recorder.record(at, connection, what);
+            };
+            let weary = || recorder.len() > setting.most_events;
+            clients::run(channel, start, dial, ended, inside, weary).await;
+        }
     });
     all(drives).await;
     let endless = recorder.len() > setting.most_events;
-    let calls = channels.into_iter().map(Channel::into_records).collect();
+    let calls = running.into_iter().map(Running::into_records).collect();
     Passage { transcript: Arc::new(recorder.take()), calls, panicked: None, endless }
+}
+
+/// A client at work.
+enum Running {
+    Simulated(Box<Channel>),
+    Real(Arc<dyn Client>, Session),
+}
+
+impl Running {
+    fn into_records(self) -> Vec<CallRecord> {
+        match self {
+            Self::Simulated(channel) => channel.into_records(),
+            Self::Real(_, session) => session.into_records(),
+        }
+    }
 }
 
 /// Polls all clients in their order until each has ended.

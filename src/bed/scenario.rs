@@ -13,11 +13,12 @@ use tokio::time::Instant;
 use crate::capture::{RecordedClient, Unusable};
 use crate::clients::{ClientSpec, KnownClient, Plan, UnknownClient, Work};
 use crate::net::{Incoming, Network};
-use crate::script::{self, Behaviour, FieldList, Script};
-use crate::servers::{self, Security, ServerName};
+use crate::script::{self, Behaviour, FieldList, Script, Transport};
+use crate::servers::{self, ServerName};
 
-use super::replay::{Recording, Replayed, replay_one};
-use super::run::{MOST_EVENTS, Setting, Start};
+use super::real::Client;
+use super::replay::{Names, Recording, Replayed, replay_one};
+use super::run::{Caller, MOST_EVENTS, Setting, Start};
 use super::schedule::Schedule;
 use super::tls_replay::TlsReplay;
 use super::transcript::Recorder;
@@ -69,6 +70,8 @@ pub struct Scenario {
 struct Party {
     name: String,
     who: Who,
+    /// How it connects, if not as the server says.
+    over: Option<Transport>,
 }
 
 #[derive(Clone)]
@@ -76,14 +79,24 @@ enum Who {
     Known(Box<KnownClient>),
     /// A ladder, with the header lists that it refers to.
     Ladder(Box<Behaviour>, Vec<FieldList>),
+    /// Code.
+    Real(Arc<dyn Client>),
 }
 
 /// One of the clients that are looked at one by one.
 #[derive(Clone)]
 enum Alone {
     Known(Box<KnownClient>),
-    /// A conversation of a capture, by its number; it may go on as a client of the catalogue.
-    Recorded(usize, Box<Result<RecordedClient, Unusable>>, TlsReplay),
+    /// A conversation of a capture; it may go on as a client of the catalogue.
+    Recorded(Box<Conversation>),
+}
+
+#[derive(Clone)]
+struct Conversation {
+    flow: usize,
+    client: Result<RecordedClient, Unusable>,
+    named_after: Option<KnownClient>,
+    tls: TlsReplay,
 }
 
 impl Scenario {
@@ -151,10 +164,11 @@ impl Scenario {
 
     /// As [`Self::replay`], of a capture that was read before: with a key log, say.
     pub fn recording(mut self, recording: Recording) -> Self {
-        let tls = recording.tls;
+        let (tls, named_after) = (recording.tls, recording.named_after.clone());
         for (flow, client) in recording.into_clients() {
             if !matches!(client, Err(Unusable::NoClientBytes)) {
-                self.each.push(Alone::Recorded(flow, Box::new(client), tls));
+                let conversation = Conversation { flow, client, named_after: named_after.clone(), tls };
+                self.each.push(Alone::Recorded(Box::new(conversation)));
             }
         }
         self
@@ -163,7 +177,16 @@ impl Scenario {
     /// A client that has been found in the catalogue.
     pub fn known_client(mut self, client: KnownClient) -> Self {
         let name = client.spec.to_string();
-        self.clients.push(Party { name, who: Who::Known(Box::new(client)) });
+        self.clients.push(Party { name, who: Who::Known(Box::new(client)), over: None });
+        self
+    }
+
+    /// How the client that was named last connects, if not as the server says: to a port that takes TLS and cleartext, or to
+    /// the wrong one.
+    pub fn over(mut self, transport: Transport) -> Self {
+        if let Some(last) = self.clients.last_mut() {
+            last.over = Some(transport);
+        }
         self
     }
 
@@ -174,13 +197,15 @@ impl Scenario {
     /// If the catalogue lacks one of its clients.
     pub fn script(mut self, script: &Script) -> Result<Self, UnknownClient> {
         for client in &script.clients {
-            let who = match &client.who {
-                script::Who::Catalogued(spec) => Who::Known(Box::new(KnownClient::find(spec)?)),
+            let (who, over) = match &client.who {
+                script::Who::Catalogued { spec, over } => {
+                    (Who::Known(Box::new(KnownClient::find(spec)?)), *over)
+                }
                 script::Who::Scripted(behaviour) => {
-                    Who::Ladder(behaviour.clone(), script.field_lists.clone())
+                    (Who::Ladder(behaviour.clone(), script.field_lists.clone()), None)
                 }
             };
-            self.clients.push(Party { name: client.name.clone(), who });
+            self.clients.push(Party { name: client.name.clone(), who, over });
         }
         self.network = script.network.clone();
         Ok(match script.server {
@@ -189,10 +214,17 @@ impl Scenario {
         })
     }
 
+    /// A client that is code: a closure that takes a [`Session`](super::Session), or anything else that is a [`Client`].
+    pub fn real_client(mut self, name: &str, client: impl Client) -> Self {
+        let who = Who::Real(Arc::new(client));
+        self.clients.push(Party { name: name.to_owned(), who, over: None });
+        self
+    }
+
     /// A client that was recorded.
     pub fn recorded_client(mut self, name: &str, client: &RecordedClient) -> Self {
         let who = Who::Ladder(Box::new(client.behaviour.clone()), Vec::new());
-        self.clients.push(Party { name: name.to_owned(), who });
+        self.clients.push(Party { name: name.to_owned(), who, over: None });
         self
     }
 
@@ -218,7 +250,7 @@ impl Scenario {
             tokio::spawn(servers::serve(name, incoming, tempo, start, Arc::new(recorder)));
         };
         self.server = Some((name.to_string(), Arc::new(start)));
-        self.over_tls = name.security != Security::Cleartext;
+        self.over_tls = name.security.is_tls();
         self
     }
 
@@ -290,7 +322,7 @@ impl Scenario {
         let alone = Self { each: Vec::new(), ..self.clone() };
         let runs = self.each.iter().flat_map(|one| match one {
             Alone::Known(client) => alone.clone().known_client(client.as_ref().clone()).run_together(),
-            Alone::Recorded(flow, client, tls) => vec![alone.run_recorded(*flow, client, *tls)],
+            Alone::Recorded(conversation) => vec![alone.run_recorded(conversation)],
         });
         runs.collect()
     }
@@ -310,12 +342,12 @@ impl Scenario {
     fn run_under(&self, schedules: impl FnOnce(usize) -> Vec<Schedule>, most_events: usize) -> Vec<Run> {
         let (server, start) =
             self.server.as_ref().expect("a scenario needs a server; name one with `.server(..)`");
-        let plans: Vec<Option<Plan>> = self.clients.iter().map(|party| self.plan(party)).collect();
-        let able: Vec<bool> = plans.iter().map(Option::is_some).collect();
+        let callers: Vec<Option<Caller>> = self.clients.iter().map(|party| self.caller(party)).collect();
+        let able: Vec<bool> = callers.iter().map(Option::is_some).collect();
         let names = self.clients.iter().zip(&able).filter(|(_, able)| **able);
         let names: Vec<&str> = names.map(|(party, _)| party.name.as_str()).collect();
-        let clients: Vec<Arc<Plan>> = plans.into_iter().flatten().map(Arc::new).collect();
-        let builds = clients.iter().map(|plan| plan.builds()).max().unwrap_or(1);
+        let clients: Vec<Caller> = callers.into_iter().flatten().collect();
+        let builds = clients.iter().map(Caller::builds).max().unwrap_or(1);
         let (network, start) = (self.network.clone(), Arc::clone(start));
         let setting = Setting { clients, network, start, most_events };
         let mut runs = outcome_of(&setting, &names, server, &schedules(builds)).into_iter();
@@ -324,12 +356,14 @@ impl Scenario {
         all.filter_map(|(party, able)| if *able { runs.next() } else { Some(unable(party)) }).collect()
     }
 
-    fn run_recorded(&self, flow: usize, client: &Result<RecordedClient, Unusable>, tls: TlsReplay) -> Run {
+    fn run_recorded(&self, conversation: &Conversation) -> Run {
+        let Conversation { flow, client, named_after, tls } = conversation;
+        let names = Names { run_as: None, named_after: named_after.as_ref() };
         let client = client.as_ref().map_err(|why| *why);
-        let Replayed { run, skipped, .. } = replay_one(flow, client, tls, self, None);
+        let Replayed { run, skipped, .. } = replay_one(*flow, client, *tls, self, names);
         run.unwrap_or_else(|| {
             let reason = skipped.map(|unusable| unusable.to_string());
-            Run::unsupported(flow_name(flow), self.server_name(), reason.unwrap_or_default())
+            Run::unsupported(flow_name(*flow), self.server_name(), reason.unwrap_or_default())
         })
     }
 
@@ -339,9 +373,11 @@ impl Scenario {
     }
 
     /// What a client does, unless it has to speak TLS and nobody knows how it does.
-    fn plan(&self, party: &Party) -> Option<Plan> {
-        match &party.who {
-            Who::Known(client) if self.over_tls => client.plan_over_tls(&self.authority, self.work),
+    fn caller(&self, party: &Party) -> Option<Caller> {
+        let over_tls = party.over.map_or(self.over_tls, |over| over == Transport::Tls);
+        let plan = match &party.who {
+            Who::Real(client) => return Some(Caller::Real(Arc::clone(client))),
+            Who::Known(client) if over_tls => client.plan_over_tls(&self.authority, self.work),
             Who::Known(client) => Some(client.plan(&self.authority, self.work)),
             Who::Ladder(behaviour, lists) => {
                 let hello = behaviour.tls.clone();
@@ -353,7 +389,8 @@ impl Scenario {
                     None => plan,
                 })
             }
-        }
+        };
+        plan.map(|plan| Caller::Simulated(Arc::new(plan)))
     }
 }
 

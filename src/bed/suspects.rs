@@ -14,7 +14,7 @@ use crate::flight::Flight;
 use crate::net::Side;
 use crate::servers::{Front, Security, ServerName};
 
-use super::tls_replay::says_hello_like;
+use super::tls_replay::{insists_on_alpn, says_hello_like};
 use super::{What, bed};
 
 /// So much of a silence may be the machine's and the network's.
@@ -100,10 +100,16 @@ fn version_in(written: &str, agent: &str) -> Option<Option<Version>> {
     ends_there.then(|| rest[..length].parse().ok().map(Some)).flatten()
 }
 
-/// Whether a client of this kind writes what was captured.
-fn begins_so(known: &KnownClient, client: &RecordedClient) -> bool {
-    if client.tls.as_ref().is_some_and(|tls| !says_hello_like(known.family, known.profile, tls)) {
-        return false;
+/// Whether a client of this kind writes what was captured, over TLS with such a hello, and goes on without ALPN if the captured
+/// one did.
+pub(super) fn begins_so(known: &KnownClient, client: &RecordedClient) -> bool {
+    if let Some(tls) = &client.tls {
+        // Some have written before they look at what was chosen.
+        let answered = client.summary.server_settings || client.summary.requests > 0;
+        let goes_on = !(tls.chose_no_protocol() && answered && insists_on_alpn(known));
+        if !(goes_on && says_hello_like(known.family, known.profile, tls)) {
+            return false;
+        }
     }
     let security = if client.tls.is_some() { Security::Tls } else { Security::Cleartext };
     let authority = client.summary.authority.as_deref().unwrap_or("127.0.0.1:50051");

@@ -180,6 +180,12 @@ impl Transcript {
         })
     }
 
+    /// Whether TLS hides what a connection carries.
+    pub(crate) fn is_sealed(&self, connection: u32) -> bool {
+        let here = self.events.iter().filter(|event| event.connection == connection);
+        here.map(|event| &event.what).any(|what| matches!(what, What::Dialled { sealed: true, .. }))
+    }
+
     /// The route that a connection was handed to, if a multiplexer said so.
     pub(crate) fn route(&self, connection: u32) -> Option<&str> {
         self.events.iter().find_map(|event| match &event.what {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::clients::{Cause, Failure};
 use crate::exchange::{Reader, Summary};
 use crate::net::Side;
-use crate::outcome::{Outcome, Party};
+use crate::outcome::{Outcome, Party, Refusal, WaitingFor};
 
 use super::run::Passage;
 use super::transcript::{Transcript, What};
@@ -143,7 +143,7 @@ impl Ending {
         } else if passage.endless {
             Outcome::HarnessError { reason: "two sides answer each other without end".to_owned() }
         } else if let Some(failure) = records.iter().find_map(|record| record.failure.as_ref()) {
-            of_failure(failure)
+            of_failure(failure, connections.last())
         } else {
             let last = records.last().and_then(|record| record.connection).unwrap_or_default();
             Outcome::Served { route: route(passage, &numbers, &connections, last) }
@@ -155,18 +155,42 @@ impl Ending {
     }
 }
 
-fn of_failure(failure: &Failure) -> Outcome {
+fn of_failure(failure: &Failure, connection: Option<&Summary>) -> Outcome {
     match failure.cause {
+        Cause::Unknown => of_connection(connection),
         Cause::Refused(refusal) => Outcome::Refused(refusal),
         Cause::Waited(waiting_for) => Outcome::Stalled { who: Party::Client, waiting_for },
+    }
+}
+
+/// What the failure of a call comes to, by the connection that it was on: as for a recorded client, there is no other
+/// witness.
+fn of_connection(connection: Option<&Summary>) -> Outcome {
+    let Some(summary) = connection else { return Outcome::Refused(Refusal::Close) };
+    let waiting_for = if summary.requests > 0 { WaitingFor::Response } else { WaitingFor::Settings };
+    match (summary.goaway, summary.failed_status, summary.ended) {
+        (Some(code), _, _) => Outcome::Refused(Refusal::GoAway(code)),
+        (None, Some(status), _) => Outcome::Refused(Refusal::Status(status)),
+        (None, None, Some((Side::Server, true))) => Outcome::Refused(Refusal::Reset),
+        (None, None, Some((Side::Server, false))) => Outcome::Refused(Refusal::Close),
+        // It left before it had asked for anything: what was negotiated was not to its liking.
+        (None, None, Some((Side::Client, _))) if summary.requests == 0 && !summary.server_settings => {
+            Outcome::Refused(Refusal::Close)
+        }
+        (None, None, _) => Outcome::Stalled { who: Party::Client, waiting_for },
     }
 }
 
 /// The route that answered: a multiplexer's name for it, else what was spoken.
 fn route(passage: &Passage, numbers: &[u32], connections: &[Summary], connection: usize) -> String {
     let named = numbers.get(connection).and_then(|&number| passage.transcript.route(number));
-    let spoken =
-        if connections.get(connection).is_some_and(|summary| !summary.grpc) { "http" } else { "grpc" };
+    let sealed = numbers.get(connection).is_some_and(|&number| passage.transcript.is_sealed(number));
+    let spoken = match connections.get(connection) {
+        // A handshake was all that was asked for.
+        Some(summary) if sealed && summary.requests == 0 => "tls",
+        Some(summary) if !summary.grpc => "http",
+        _ => "grpc",
+    };
     named.unwrap_or(spoken).to_owned()
 }
 

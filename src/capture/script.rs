@@ -141,6 +141,11 @@ impl RecordedTls {
     pub fn refusal(&self) -> Option<(Direction, Alert)> {
         self.alerts.iter().copied().find(|(_, alert)| alert.is_fatal())
     }
+
+    /// Whether the server answered and named no protocol by ALPN.
+    pub fn chose_no_protocol(&self) -> bool {
+        self.negotiated.as_ref().is_some_and(|negotiated| negotiated.alpn.is_none())
+    }
 }
 
 impl RecordedClient {

@@ -44,7 +44,7 @@ pub(super) struct RunOptions {
     /// A client, `NAME@VERSION[/MODE][+ENV=VALUE]..`, or all of a family's profiles in a range: `grpc-go@>=1.18`.
     #[arg(long = "client", value_name = "SPEC")]
     pub(super) clients: Vec<String>,
-    /// A server, for example `cmux-header` or `mux-to-tonic`.
+    /// A server, for example `cmux-header` or `mux-to-tonic`; `all` is every set-up that tells clients apart.
     #[arg(long = "server", value_name = "NAME")]
     pub(super) servers: Vec<String>,
     /// A scenario: a file, or the name of one that `muxbed list scenarios` shows.

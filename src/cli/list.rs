@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use crate::bed::bed;
 use crate::clients::{Family, Profile, families};
-use crate::scenarios::SCENARIOS;
+use crate::scenarios::{CATALOGUE, Known, KnownScenario, SCENARIOS, unmet};
 use crate::servers::{BackEnd, Front, Security};
 
 use super::arguments::{Format, ListOptions, Listed};
@@ -20,13 +21,17 @@ pub(super) fn list(options: &ListOptions, out: &mut Out) -> Result<Status, Faile
         }
         Listed::Servers => servers(options.format, out)?,
         Listed::Scenarios => {
-            for scenario in SCENARIOS {
-                match options.format {
-                    Format::Json => {
-                        out.line(json!({"scenario": scenario.name, "about": scenario.about()}))?;
-                    }
-                    Format::Human => out.line(format_args!("{:<28} {}", scenario.name, scenario.about()))?,
+            for known in CATALOGUE {
+                for scenario in known.scenarios() {
+                    self::scenario(options.format, &scenario, out)?;
                 }
+                if let Some(left) = known.left {
+                    lacking(options.format, known, left, out)?;
+                }
+            }
+            let catalogued = |scenario: &KnownScenario| Known::find(scenario.entry()).is_some();
+            for scenario in SCENARIOS.iter().filter(|scenario| !catalogued(scenario)) {
+                self::scenario(options.format, scenario, out)?;
             }
         }
     }
@@ -64,6 +69,37 @@ pub(super) fn client(
         }
     }
     Ok(())
+}
+
+/// A scenario with its state, which is found by running it.
+fn scenario(format: Format, scenario: &KnownScenario, out: &mut Out) -> Result<(), Failed> {
+    let script = scenario.script().map_err(Failed::input)?;
+    let runs = bed().script(&script).map_err(Failed::input)?.run_all();
+    let state = if unmet(&script, &runs).is_empty() { "as expected" } else { "not as expected" };
+    let about = scenario.about();
+    Ok(match format {
+        Format::Json => out.line(json!({
+            "id": scenario.id(), "scenario": scenario.name, "state": state, "about": about, "pending": null,
+        }))?,
+        Format::Human => {
+            out.line(format_args!("{:<4} {state:<15} {}", scenario.id(), scenario.name))?;
+            out.line(format_args!("       {about}"))?;
+        }
+    })
+}
+
+/// What no scenario shows of an entry of the catalogue.
+fn lacking(format: Format, known: &Known, left: &str, out: &mut Out) -> Result<(), Failed> {
+    let state = if known.scenarios().next().is_some() { "partly pending" } else { "pending" };
+    Ok(match format {
+        Format::Json => out.line(json!({
+            "id": known.id, "scenario": null, "state": state, "about": known.about, "pending": left,
+        }))?,
+        Format::Human => {
+            out.line(format_args!("{:<4} {state:<15} {}", known.id, known.about))?;
+            out.line(format_args!("       {left}"))?;
+        }
+    })
 }
 
 fn servers(format: Format, out: &mut Out) -> Result<(), Failed> {

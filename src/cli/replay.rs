@@ -98,7 +98,8 @@ fn human(capture: &str, replayed: &Replayed, out: &mut Out) -> Result<(), Failed
         Some(outcome) => format!("captured: {outcome}"),
         None => "captured: nothing was asked".to_owned(),
     };
-    let head = format!("{capture} flow {}", replayed.flow);
+    let client = replayed.client.as_ref().map(|client| format!(" ({client})")).unwrap_or_default();
+    let head = format!("{capture} flow {}{client}", replayed.flow);
     let Some(run) = &replayed.run else {
         let reason = replayed.skipped.map(|reason| reason.to_string()).unwrap_or_default();
         return Ok(out.line(format_args!("{head}: skipped, {reason}"))?);

@@ -9,9 +9,10 @@ use crate::clients::{ClientSpec, Family, KnownClient, Profile, Role, families};
 use crate::nearest;
 use crate::outcome::Outcome;
 use crate::report::{every_ladder, junit_of_runs, ladder, markdown_matrix, matrix, run_line};
-use crate::scenarios::{KnownScenario, SCENARIOS, unmet};
+use crate::scenarios::{Known, KnownScenario, SCENARIOS, unmet};
 use crate::script::Script;
 use crate::servers::{BackEnd, Front, Security, ServerName};
+use crate::upgrade::servers as every_server;
 
 use super::arguments::{ReportFormat, RunOptions};
 use super::{Failed, Out, Status, remarks};
@@ -98,6 +99,10 @@ fn script(name: &str) -> Result<Script, Failed> {
         let text = fs::read_to_string(path).map_err(|error| Failed::Input(format!("{name}: {error}")))?;
         return Script::parse(name, &text).map_err(Failed::input);
     }
+    if let (None, Some(entry)) = (KnownScenario::find(name), Known::find(name)) {
+        let left = entry.left.unwrap_or_default();
+        return Err(Failed::Input(format!("no scenario shows {name} ({}) yet: {left}", entry.about)));
+    }
     let Some(known) = KnownScenario::find(name) else {
         let names = SCENARIOS.iter().flat_map(|scenario| [scenario.name, scenario.id()]);
         let nearest = nearest::word(name, names);
@@ -156,6 +161,9 @@ fn modes(family: &Family) -> Vec<Option<String>> {
 }
 
 fn servers(names: &[String]) -> Result<Vec<ServerName>, Failed> {
+    if names.iter().map(String::as_str).eq(["all"]) {
+        return Ok(every_server());
+    }
     if names.is_empty() {
         let named = |front, back_end| ServerName { security: Security::Cleartext, front, back_end };
         return Ok(vec![

@@ -109,6 +109,8 @@ pub(crate) struct Failure {
 pub(crate) enum Cause {
     Refused(Refusal),
     Waited(WaitingFor),
+    /// Whatever its connection tells: the client is code, of which only the words are known.
+    Unknown,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@ mod connection;
 mod driver;
 mod plan;
 mod profile;
+mod recognise;
 mod spec;
 mod texts;
 

@@ -15,7 +15,7 @@ use crate::capture::{self, Direction, KeyLog, TlsConversation};
 use crate::clients::{ClientSpec, Family, KnownClient, Role, Work};
 use crate::flight::{Flight, Offer, Opening};
 use crate::script::Hello;
-use crate::servers::{Front, Security, ServerName};
+use crate::servers::{Front, ServerName};
 
 pub use mask::masked;
 pub use observation::{
@@ -126,8 +126,8 @@ fn predict(
     let fail = |reason: String| (spec.to_string(), reason);
     let name: ServerName = server.parse().map_err(|error| fail(format!("{error}")))?;
     let client = KnownClient::find(&spec).map_err(|error| fail(error.to_string()))?;
-    let hello = client.hello().filter(|_| name.security != Security::Cleartext);
-    if hello.is_none() && name.security != Security::Cleartext {
+    let hello = client.hello().filter(|_| name.security.is_tls());
+    if hello.is_none() && name.security.is_tls() {
         return Err(fail(format!("what {spec} says over TLS is not known")));
     }
     let family = client.family;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use crate::bed::{Call, Ending, Replayed, Run};
+use crate::bed::{Call, Ending, KnownBy, Replayed, Run};
 use crate::fidelity::{Comparison, Observation, Repeats};
 use crate::live::{Probe, SurplusAck};
 use crate::outcome::Outcome;
@@ -83,8 +83,11 @@ pub fn replay_line(capture: &str, server: &str, replayed: &Replayed) -> String {
         "capture": capture,
         "flow": replayed.flow,
         "client": replayed.client.as_ref().map(ToString::to_string),
+        "client_known_by": replayed.known_by.map(KnownBy::words),
         "server": server,
         "outcome": run.map(|run| run.ending.outcome.word()),
+        "at_ms": run.map(|run| milliseconds(run.ending.at())),
+        "says": run.and_then(|run| run.ending.says()),
         "skipped": replayed.skipped.map(|unusable| unusable.to_string()),
         "route": run.and_then(|run| route(&run.ending.outcome)),
         "captured_outcome": replayed.captured.as_ref().map(Outcome::word),

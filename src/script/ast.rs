@@ -43,9 +43,35 @@ pub struct Client {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
     /// The catalogue.
-    Catalogued(ClientSpec),
+    Catalogued {
+        /// Which one.
+        spec: ClientSpec,
+        /// How it connects, if not as the server's name says.
+        over: Option<Transport>,
+    },
     /// The script itself.
     Scripted(Box<Behaviour>),
+}
+
+/// How a client connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Over TLS, with what its profile says in its hello.
+    Tls,
+    /// In the clear.
+    Cleartext,
+}
+
+impl Transport {
+    pub(crate) const ALL: [Self; 2] = [Self::Tls, Self::Cleartext];
+
+    /// The word in a script.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tls => "tls",
+            Self::Cleartext => "cleartext",
+        }
+    }
 }
 
 /// What a client does, on a connection and between connections.

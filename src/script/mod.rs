@@ -7,7 +7,8 @@
 //! The grammar, line by line (indentation shows what belongs to a client and means nothing else; `#` begins a comment):
 //!
 //! ```text
-//! client "NAME"            a client written out below      client grpc-go@1.33.3    one from the catalogue
+//! client "NAME"            a client written out below      client grpc-go@1.33.3    one from the catalogue, which connects
+//!                          as the server's name says, or `over tls` or `over cleartext`
 //!   tls alpn=h2 sni=NAME   speaks TLS first; also versions=1.3,1.2 and authority=NAME:{port}
 //!   cut 1 9 24             the client's bytes are cut at these offsets
 //!   no acks                SETTINGS and PING are not answered unless a step does it
@@ -42,7 +43,7 @@ mod reaction;
 
 pub use ast::{
     Awaited, Behaviour, Calls, Client, Expectation, ExpectedOutcome, FieldLine, FieldList, HeaderList, Item,
-    Script, Step, StreamReference, Who,
+    Script, Step, StreamReference, Transport, Who,
 };
 pub(crate) use error::Complaint;
 pub use error::ScriptError;

@@ -28,7 +28,11 @@ impl Display for Script {
         }
         for Client { name, who } in &self.clients {
             match who {
-                Who::Catalogued(spec) => writeln!(formatter, "client {} {spec}", Quoted(name.as_bytes()))?,
+                Who::Catalogued { spec, over } => {
+                    write!(formatter, "client {} {spec}", Quoted(name.as_bytes()))?;
+                    over.iter().try_for_each(|over| write!(formatter, " over {}", over.word()))?;
+                    writeln!(formatter)?;
+                }
                 Who::Scripted(behaviour) => {
                     writeln!(formatter, "client {}", Quoted(name.as_bytes()))?;
                     write!(formatter, "{behaviour}")?;

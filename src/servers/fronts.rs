@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
-use crate::net::{self, Incoming, Network, PeerAddress};
+use crate::mux::Replay;
+use crate::net::{self, Incoming, Network, PeerAddress, Stream};
 use crate::tls::{self, Offer};
 
 use super::back_end::Running;
@@ -58,6 +60,10 @@ pub(crate) async fn serve(
                 serving.connection(stream, peer, pace);
                 continue;
             }
+            Security::TlsOptional => {
+                tokio::spawn(serving.either(stream, peer, pace));
+                continue;
+            }
             Security::Tls => Offer::Protocols,
             Security::TlsWithoutAlpn => Offer::Nothing,
         };
@@ -77,6 +83,22 @@ struct Serving {
 }
 
 impl Serving {
+    /// Looks at the first segment: whoever begins with a handshake record (RFC 8446, section 5.1) speaks TLS.
+    async fn either(self, mut stream: Stream, peer: PeerAddress, pace: ServerPace) {
+        const HANDSHAKE: u8 = 0x16;
+        let mut first = BytesMut::new();
+        if stream.read_buf(&mut first).await.is_err() {
+            return;
+        }
+        let speaks_tls = first.first() == Some(&HANDSHAKE);
+        let stream = Replay::new(first.freeze(), stream);
+        if !speaks_tls {
+            self.connection(stream, peer, pace);
+        } else if let Ok(stream) = tls::accept(stream, Offer::Protocols).await {
+            self.connection(stream, peer, pace);
+        }
+    }
+
     fn connection<S>(self, stream: S, peer: PeerAddress, pace: ServerPace)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -85,7 +107,11 @@ impl Serving {
         match name.front {
             Front::Direct if name.back_end.is_relayed() => back_end.accept(relay(stream, peer)),
             Front::Direct => back_end.accept(Accepted::new(stream, peer)),
-            Front::CmuxHeader | Front::CmuxSettings | Front::CmuxSettingsTwice | Front::CmuxPreface => {
+            Front::CmuxHeader
+            | Front::CmuxSettings
+            | Front::CmuxSettingsTwice
+            | Front::CmuxHeaderThenSettings
+            | Front::CmuxPreface => {
                 tokio::spawn(through_cmux(stream, peer, name, back_end, pace, notes));
             }
             Front::Mux => drop(tokio::spawn(muxed::serve(stream, peer, back_end, pace, notes))),
@@ -108,6 +134,11 @@ fn matchers(front: Front) -> &'static [Matcher] {
         }
         Front::CmuxSettingsTwice => &[
             Matcher::ContentType { value: "application/grpc+proto", sends_settings: true },
+            Matcher::ContentType { value: GRPC, sends_settings: true },
+            Matcher::Http1Fast,
+        ],
+        Front::CmuxHeaderThenSettings => &[
+            Matcher::ContentType { value: GRPC, sends_settings: false },
             Matcher::ContentType { value: GRPC, sends_settings: true },
             Matcher::Http1Fast,
         ],

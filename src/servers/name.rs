@@ -1,6 +1,6 @@
 //! The names of the servers that clients are run against, the same as in the recordings.
 //!
-//! `[tls-|tls-noalpn-](direct|cmux-header|..|http1)[-to-BACKEND]`: what the listener does about TLS, what looks at the
+//! `[tls-|tls-noalpn-|tls-optional-](direct|cmux-header|..|http1)[-to-BACKEND]`: what the listener does about TLS, what looks at the
 //! first bytes, and which server answers gRPC behind it.
 
 use std::fmt;
@@ -29,6 +29,8 @@ pub enum Security {
     Tls,
     /// TLS that offers no ALPN.
     TlsWithoutAlpn,
+    /// TLS with ALPN for clients that begin with a TLS record, cleartext for all others.
+    TlsOptional,
 }
 
 /// What looks at a connection first.
@@ -42,6 +44,8 @@ pub enum Front {
     CmuxSettings,
     /// cmux with two `SendSettings` matchers, the first for `application/grpc+proto`.
     CmuxSettingsTwice,
+    /// cmux with `HTTP2HeaderField`, then `HTTP2MatchHeaderFieldSendSettings`, then `HTTP1Fast`. Nobody recorded it.
+    CmuxHeaderThenSettings,
     /// cmux with `HTTP2`, then `HTTP1Fast`.
     CmuxPreface,
     /// This project's multiplexer.
@@ -74,7 +78,7 @@ pub enum BackEnd {
 
 impl Security {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Cleartext, Self::Tls, Self::TlsWithoutAlpn];
+    pub const ALL: [Self; 4] = [Self::Cleartext, Self::Tls, Self::TlsWithoutAlpn, Self::TlsOptional];
 
     /// What a server's name begins with.
     pub fn word(self) -> &'static str {
@@ -82,6 +86,7 @@ impl Security {
             Self::Cleartext => "",
             Self::Tls => "tls-",
             Self::TlsWithoutAlpn => "tls-noalpn-",
+            Self::TlsOptional => "tls-optional-",
         }
     }
 
@@ -91,17 +96,26 @@ impl Security {
             Self::Cleartext => "the listener takes connections as they are",
             Self::Tls => "the listener terminates TLS, and chooses h2 or http/1.1 by ALPN",
             Self::TlsWithoutAlpn => "the listener terminates TLS, and knows no ALPN",
+            Self::TlsOptional => {
+                "the listener terminates TLS for those who begin with it, and takes others in the clear"
+            }
         }
+    }
+
+    /// Whether a client that is told nothing else speaks TLS to it.
+    pub fn is_tls(self) -> bool {
+        matches!(self, Self::Tls | Self::TlsWithoutAlpn)
     }
 }
 
 impl Front {
     /// All of them, in the order of the matrix.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Direct,
         Self::CmuxHeader,
         Self::CmuxSettings,
         Self::CmuxSettingsTwice,
+        Self::CmuxHeaderThenSettings,
         Self::CmuxPreface,
         Self::Mux,
         Self::Mute,
@@ -116,6 +130,7 @@ impl Front {
             Self::CmuxHeader => "cmux-header",
             Self::CmuxSettings => "cmux-settings",
             Self::CmuxSettingsTwice => "cmux-settings-twice",
+            Self::CmuxHeaderThenSettings => "cmux-header-then-settings",
             Self::CmuxPreface => "cmux-preface",
             Self::Mux => "mux",
             Self::Mute => "mute",
@@ -134,6 +149,9 @@ impl Front {
             Self::CmuxSettings => "cmux with HTTP2MatchHeaderFieldSendSettings, then HTTP1Fast, bug for bug",
             Self::CmuxSettingsTwice => {
                 "the same with two SendSettings matchers, the first for application/grpc+proto"
+            }
+            Self::CmuxHeaderThenSettings => {
+                "cmux with HTTP2HeaderField, which blocks, before a SendSettings matcher that would not"
             }
             Self::CmuxPreface => "cmux with HTTP2(), then HTTP1Fast, bug for bug",
             Self::Mux => "this project's multiplexer: gRPC by header, HTTP/1 beside it",
@@ -264,13 +282,11 @@ impl FromStr for ServerName {
     type Err = ServerNameError;
 
     fn from_str(text: &str) -> Result<Self, ServerNameError> {
-        let (security, rest) = if let Some(rest) = text.strip_prefix("tls-noalpn-") {
-            (Security::TlsWithoutAlpn, rest)
-        } else if let Some(rest) = text.strip_prefix("tls-") {
-            (Security::Tls, rest)
-        } else {
-            (Security::Cleartext, text)
-        };
+        // The longest prefix that it has; the empty one it has in any case.
+        let prefixed = Security::ALL
+            .into_iter()
+            .filter_map(|security| Some((security, text.strip_prefix(security.word())?)));
+        let (security, rest) = prefixed.min_by_key(|(_, rest)| rest.len()).unwrap_or_default();
         let (front_word, back_end_word) = match rest.split_once("-to-") {
             Some((front, back_end)) => (front, Some(back_end)),
             None => (rest, None),
@@ -300,7 +316,7 @@ mod tests {
 
     #[test]
     fn every_name_reads_back_as_written() {
-        for security in [Security::Cleartext, Security::Tls, Security::TlsWithoutAlpn] {
+        for security in Security::ALL {
             for front in Front::ALL {
                 for back_end in BackEnd::ALL {
                     if front.has_back_end() || back_end == BackEnd::GrpcGo {

@@ -1,6 +1,6 @@
 //! The client's side, as a machine without socket, clock or task.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
@@ -8,7 +8,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{ClientConnection, Resumption};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme, SupportedProtocolVersion};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
+use crate::net::Stream;
 use crate::script::{Hello, TlsVersion};
 
 use super::identity::NAME;
@@ -46,31 +49,19 @@ pub(crate) enum Trouble {
     Protocol,
 }
 
+/// A connection inside TLS, for clients that are code.
+pub(crate) type ClientStream = TlsStream<Stream>;
+
+/// Shakes hands with a server, saying `hello`.
+pub(crate) async fn connect(stream: Stream, hello: &Hello) -> io::Result<ClientStream> {
+    let (config, name) = configured(hello);
+    TlsConnector::from(config).connect(name, stream).await
+}
+
 impl ClientSession {
     pub(crate) fn new(hello: &Hello) -> Self {
-        // Nobody here chooses an older one, and rustls knows none.
-        let mut versions: Vec<&'static SupportedProtocolVersion> = Vec::new();
-        versions.extend(hello.versions.contains(&TlsVersion::Tls13).then_some(&rustls::version::TLS13));
-        if versions.is_empty() || hello.versions.contains(&TlsVersion::Tls12) {
-            versions.push(&rustls::version::TLS12);
-        }
-        let provider = if hello.rsa_alone { Arc::clone(&RSA_ALONE) } else { Arc::clone(&PROVIDER) };
-        let builder = ClientConfig::builder_with_details(provider, Arc::new(StoppedClock))
-            .with_protocol_versions(&versions)
-            .expect("there are suites for each version");
-        let mut config =
-            builder.dangerous().with_custom_certificate_verifier(TRUST.clone()).with_no_client_auth();
-        let sayable = hello.alpn.iter().filter(|protocol| (1..=255).contains(&protocol.len()));
-        config.alpn_protocols = sayable.map(|protocol| protocol.clone().into_bytes()).collect();
-        config.resumption = Resumption::disabled();
-        config.enable_sni = hello.sni.is_some();
-        let name = hello.sni.clone().unwrap_or_else(|| NAME.to_owned());
-        let name = ServerName::try_from(name).unwrap_or_else(|_| {
-            config.enable_sni = false;
-            ServerName::try_from(NAME).expect("it is a name")
-        });
-        let connection =
-            ClientConnection::new(Arc::new(config), name).expect("the configuration is complete");
+        let (config, name) = configured(hello);
+        let connection = ClientConnection::new(config, name).expect("the configuration is complete");
         Self { connection, was_handshaking: true, is_closed: false }
     }
 
@@ -139,6 +130,32 @@ impl ClientSession {
         }
         opened
     }
+}
+
+/// The configuration that makes rustls say `hello`, and the name that it asks for.
+fn configured(hello: &Hello) -> (Arc<ClientConfig>, ServerName<'static>) {
+    // Nobody here chooses an older one, and rustls knows none.
+    let mut versions: Vec<&'static SupportedProtocolVersion> = Vec::new();
+    versions.extend(hello.versions.contains(&TlsVersion::Tls13).then_some(&rustls::version::TLS13));
+    if versions.is_empty() || hello.versions.contains(&TlsVersion::Tls12) {
+        versions.push(&rustls::version::TLS12);
+    }
+    let provider = if hello.rsa_alone { Arc::clone(&RSA_ALONE) } else { Arc::clone(&PROVIDER) };
+    let builder = ClientConfig::builder_with_details(provider, Arc::new(StoppedClock))
+        .with_protocol_versions(&versions)
+        .expect("there are suites for each version");
+    let mut config =
+        builder.dangerous().with_custom_certificate_verifier(TRUST.clone()).with_no_client_auth();
+    let sayable = hello.alpn.iter().filter(|protocol| (1..=255).contains(&protocol.len()));
+    config.alpn_protocols = sayable.map(|protocol| protocol.clone().into_bytes()).collect();
+    config.resumption = Resumption::disabled();
+    config.enable_sni = hello.sni.is_some();
+    let name = hello.sni.clone().unwrap_or_else(|| NAME.to_owned());
+    let name = ServerName::try_from(name).unwrap_or_else(|_| {
+        config.enable_sni = false;
+        ServerName::try_from(NAME).expect("it is a name")
+    });
+    (Arc::new(config), name)
 }
 
 fn trouble(error: &Error) -> Trouble {

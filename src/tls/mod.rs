@@ -13,6 +13,6 @@ mod identity;
 mod provider;
 mod server;
 
-pub(crate) use client::{ClientSession, Opened, Trouble};
+pub(crate) use client::{ClientSession, ClientStream, Opened, Trouble, connect};
 pub(crate) use provider::begin_run;
 pub(crate) use server::{Offer, accept};

@@ -11,7 +11,7 @@ use muxbed::outcome::WaitingFor;
 use muxbed::script::{
     Acknowledging, Action, AfterFailure, AfterLoss, Awaited, Behaviour, Calls, Client, Expectation,
     ExpectedOutcome, FieldLine, FieldList, HeaderList, Hello, Item, Occasion, OneOrMore, Phase, Script, Step,
-    StreamReference, TlsVersion, Trigger, WaitFrom, Who,
+    StreamReference, TlsVersion, Transport, Trigger, WaitFrom, Who,
 };
 use muxbed::servers::{BackEnd, Front, Security, ServerName};
 use muxbed::wire::hpack::{Huffman, Indexing, NameSource, Policy, StaticEntry};
@@ -50,7 +50,8 @@ fn clients(lists: BTreeMap<String, Vec<FieldLine>>) -> impl Strategy<Value = (Ve
     let lists: Vec<FieldList> = lists.into_iter().map(|(name, lines)| FieldList { name, lines }).collect();
     let who = prop_oneof![
         4 => behaviour(&names).prop_map(|behaviour| Who::Scripted(Box::new(behaviour))),
-        1 => spec().prop_map(Who::Catalogued),
+        1 => (spec(), option::of(select(vec![Transport::Tls, Transport::Cleartext])))
+            .prop_map(|(spec, over)| Who::Catalogued { spec, over }),
     ];
     let client = (text(), who).prop_map(|(name, who)| Client { name, who });
     (Just(lists), vec(client, 0..3))
@@ -303,7 +304,8 @@ fn offsets() -> impl Strategy<Value = Offsets> {
 }
 
 fn server() -> impl Strategy<Value = ServerName> {
-    let security = select(vec![Security::Cleartext, Security::Tls, Security::TlsWithoutAlpn]);
+    let security =
+        select(vec![Security::Cleartext, Security::Tls, Security::TlsWithoutAlpn, Security::TlsOptional]);
     (security, select(Front::ALL.to_vec()), select(BackEnd::ALL.to_vec())).prop_map(
         |(security, front, back_end)| {
             let back_end = if front.has_back_end() { back_end } else { BackEnd::default() };

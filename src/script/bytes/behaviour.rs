@@ -6,7 +6,7 @@ use crate::clients::ClientSpec;
 use crate::net::Offsets;
 use crate::script::{
     Acknowledging, Action, AfterFailure, AfterLoss, Behaviour, Calls, Client, Hello, Occasion, Phase,
-    TlsVersion, Trigger, WaitFrom, Who,
+    TlsVersion, Transport, Trigger, WaitFrom, Who,
 };
 use crate::wire::StreamId;
 use std::num::NonZeroU32;
@@ -51,7 +51,8 @@ choice!(Particular {
     FixedPriorities,
 });
 
-choice!(Who { Scripted { 0: behaviour }, Catalogued { 0: spec } });
+choice!(Who { Scripted { 0: behaviour }, Catalogued { spec: spec, over: over } });
+choice!(Transport { Tls, Cleartext });
 
 record!(Calls { steps, finally, upgraded, unagreed });
 record!(Occasion { trigger, phase, after_goaway, code });

@@ -10,9 +10,20 @@ use crate::outcome::WaitingFor;
 use crate::script::{Expectation, ExpectedOutcome};
 use crate::servers::{BackEnd, Front, Security, ServerName};
 
-choice!(Front { Mux, CmuxHeader, Direct, CmuxSettings, CmuxPreface, CmuxSettingsTwice, Http1, Mute, Eof });
+choice!(Front {
+    Mux,
+    CmuxHeader,
+    Direct,
+    CmuxSettings,
+    CmuxPreface,
+    CmuxSettingsTwice,
+    Http1,
+    Mute,
+    Eof,
+    CmuxHeaderThenSettings
+});
 choice!(BackEnd { GrpcGo, H2c, Tonic, Nghttp2, Netty, CCore });
-choice!(Security { Cleartext, Tls, TlsWithoutAlpn });
+choice!(Security { Cleartext, Tls, TlsWithoutAlpn, TlsOptional });
 
 /// What looks at connections, what is behind it, and whether there is TLS before it.
 impl Listed for ServerName {

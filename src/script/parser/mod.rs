@@ -13,7 +13,8 @@ use crate::wire::hpack::Policy;
 use super::error::Complaint;
 use super::lexer::lines;
 use super::{
-    Behaviour, Client, Expectation, ExpectedOutcome, FieldLine, FieldList, Line, Script, ScriptError, Who,
+    Behaviour, Client, Expectation, ExpectedOutcome, FieldLine, FieldList, Line, Script, ScriptError,
+    Transport, Who,
 };
 
 pub(crate) use behaviour::{BehaviourParser, parse_reaction};
@@ -119,10 +120,11 @@ fn client(line: &mut Line<'_>, body: Vec<Line<'_>>, lists: &[FieldList]) -> Resu
     let label = if line.at_text() { Some(line.quoted("a name")?) } else { None };
     if line.peek().is_some() {
         let spec: ClientSpec = line.parsed("a client")?;
+        let over = if line.take("over") { Some(transport(line)?) } else { None };
         line.finish()?;
         nothing_inside(&body)?;
         let name = label.unwrap_or_else(|| spec.to_string());
-        return Ok(Client { name, who: Who::Catalogued(spec) });
+        return Ok(Client { name, who: Who::Catalogued { spec, over } });
     }
     let Some(name) = label else {
         return Err(
@@ -141,6 +143,13 @@ fn client(line: &mut Line<'_>, body: Vec<Line<'_>>, lists: &[FieldList]) -> Resu
         }
     }
     Ok(Client { name, who: Who::Scripted(Box::new(parser.finish())) })
+}
+
+fn transport(line: &mut Line<'_>) -> Result<Transport, ScriptError> {
+    let word = line.expect_word("what it connects over")?;
+    Transport::ALL.into_iter().find(|over| over.word() == word).ok_or_else(|| {
+        line.complain_last(Complaint::unknown("transport", &word, &Transport::ALL.map(Transport::word)))
+    })
 }
 
 fn network(script: &mut Script, line: &mut Line<'_>) -> Result<(), ScriptError> {
