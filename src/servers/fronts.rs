@@ -49,7 +49,10 @@ pub(crate) async fn serve(
     start: Instant,
     notes: Arc<dyn Notes>,
 ) {
-    let back_end = Running::start(name.back_end, start, &tempo);
+    let back_end = match name.front {
+        Front::Http1 => Running::modelled(&http1::HTTP2, start, &tempo),
+        _ => Running::start(name.back_end, start, &tempo),
+    };
     let serving = Serving { name, back_end, notes };
     while let Some(stream) = incoming.accept().await {
         let pace = tempo(stream.number());
@@ -57,7 +60,7 @@ pub(crate) async fn serve(
         let serving = serving.clone();
         let offer = match name.security {
             Security::Cleartext => {
-                serving.connection(stream, peer, pace);
+                serving.connection(stream, peer, pace, false);
                 continue;
             }
             Security::TlsOptional => {
@@ -69,7 +72,8 @@ pub(crate) async fn serve(
         };
         tokio::spawn(async move {
             if let Ok(stream) = tls::accept(stream, offer).await {
-                serving.connection(stream, peer, pace);
+                let chose_http2 = stream.chose_http2();
+                serving.connection(stream, peer, pace, chose_http2);
             }
         });
     }
@@ -93,13 +97,14 @@ impl Serving {
         let speaks_tls = first.first() == Some(&HANDSHAKE);
         let stream = Replay::new(first.freeze(), stream);
         if !speaks_tls {
-            self.connection(stream, peer, pace);
+            self.connection(stream, peer, pace, false);
         } else if let Ok(stream) = tls::accept(stream, Offer::Protocols).await {
-            self.connection(stream, peer, pace);
+            let chose_http2 = stream.chose_http2();
+            self.connection(stream, peer, pace, chose_http2);
         }
     }
 
-    fn connection<S>(self, stream: S, peer: PeerAddress, pace: ServerPace)
+    fn connection<S>(self, stream: S, peer: PeerAddress, pace: ServerPace, chose_http2: bool)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -117,6 +122,7 @@ impl Serving {
             Front::Mux => drop(tokio::spawn(muxed::serve(stream, peer, back_end, pace, notes))),
             Front::Mute => drop(tokio::spawn(mute(stream, peer, notes))),
             Front::Eof => drop(tokio::spawn(eof(stream, pace))),
+            Front::Http1 if chose_http2 => back_end.accept(Accepted::new(stream, peer)),
             Front::Http1 => drop(tokio::spawn(http1::serve(stream, Handler::Nothing, pace.closing))),
         }
     }
