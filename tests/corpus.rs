@@ -22,7 +22,8 @@ const LONGEST: usize = 2048;
 fn files(folder: impl AsRef<Path>) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let listed = fs::read_dir(&root).unwrap_or_else(|error| panic!("{}: {error}", root.display()));
-    let mut files: Vec<PathBuf> = listed.map(|entry| entry.expect("it can be listed").path()).collect();
+    let listed = listed.map(|entry| entry.expect("it can be listed").path());
+    let mut files: Vec<PathBuf> = listed.filter(|path| path.is_file()).collect();
     files.sort();
     files
 }

@@ -12,7 +12,11 @@ use muxbed::outcome::{Outcome, Refusal};
 use muxbed::servers::{BackEnd, Security, ServerName};
 
 fn observations() -> Vec<Observation> {
-    let text = fs::read_to_string("captures/observed.json").expect("the list of recordings");
+    listed("captures/observed.json")
+}
+
+fn listed(path: &str) -> Vec<Observation> {
+    let text = fs::read_to_string(path).expect("the list of recordings");
     let Ok(Recorded::Observations(all)) = Recorded::parse(&text) else {
         panic!("it is a list of recordings")
     };
@@ -41,6 +45,15 @@ fn every_recording_agrees() {
     let all = observations();
     all.iter().for_each(|observation| assert_agrees(&compared(observation)));
     assert_eq!(all.len(), 957);
+}
+
+#[test]
+fn every_recording_that_the_live_tests_added_agrees() {
+    for observation in listed("captures/more/observed.json") {
+        let capture =
+            fs::read(format!("captures/more/{}", observation.capture)).expect("it lies beside the list");
+        assert_agrees(&compare(&observation, &capture));
+    }
 }
 
 #[test]

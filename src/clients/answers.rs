@@ -73,6 +73,8 @@ pub(crate) struct StreamAnswer {
     pub(crate) grpc_status: Option<u32>,
     pub(crate) grpc_message: String,
     pub(crate) content_type: Option<String>,
+    /// What of the body has come, if it is not gRPC's: as much of it as clients show.
+    pub(crate) body: Option<BytesMut>,
 }
 
 /// Something new in what was read.
@@ -274,17 +276,21 @@ impl Answers {
                 self.block.as_mut()?.bytes.extend_from_slice(&fragment);
                 end_headers.then(|| self.end_of_block())
             }
-            Frame::Data { stream, end_stream: true, .. } => {
-                self.streams.entry(stream).or_default().ended = true;
-                Some(Answer::Ended(stream))
+            Frame::Data { stream, data, end_stream, .. } => {
+                let answer = self.streams.entry(stream).or_default();
+                if !answer.is_grpc() {
+                    let body = answer.body.get_or_insert_default();
+                    body.extend_from_slice(&data[..data.len().min(SHOWN_OF_A_BODY - body.len())]);
+                }
+                answer.ended |= end_stream;
+                end_stream.then_some(Answer::Ended(stream))
             }
             Frame::RstStream { stream, code } => {
                 let answer = self.streams.entry(stream).or_default();
                 answer.reset.get_or_insert(code);
                 Some(Answer::Reset(stream))
             }
-            Frame::Data { .. }
-            | Frame::Priority { .. }
+            Frame::Priority { .. }
             | Frame::PushPromise { .. }
             | Frame::WindowUpdate { .. }
             | Frame::Unknown(_) => None,
@@ -302,6 +308,9 @@ impl Answers {
         let answer = self.streams.entry(stream).or_default();
         answer.header_blocks += 1;
         answer.ended |= end_stream;
+        if answer.body.is_none() && !end_stream {
+            answer.body = Some(BytesMut::new());
+        }
         for field in block.fields {
             let number = || std::str::from_utf8(&field.value).ok()?.parse().ok();
             match field.name.as_ref() {
@@ -317,6 +326,9 @@ impl Answers {
         if answer.ended { Answer::Ended(stream) } else { Answer::Headers(stream) }
     }
 }
+
+/// grpc-go 1.82 `internal/transport/client_stream.go` nonGRPCDataMaxLen.
+const SHOWN_OF_A_BODY: usize = 1024;
 
 /// RFC 7540, section 3.2.
 fn is_switch_to_http2(head: &http1::ResponseHead) -> bool {

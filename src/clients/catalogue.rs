@@ -288,7 +288,7 @@ mod tests {
     fn a_version_newer_than_any_recorded_runs_as_the_newest_profile() {
         let newest =
             KnownClient::find(&"grpc-go@1.999.0".parse().expect("it is a spec")).expect("it is found");
-        assert_eq!(newest.profile.title, "from 1.81: raw-read");
+        assert_eq!(newest.profile.title, "from 1.82: shows what is not gRPC's");
         assert!(newest.is_newer_than_recorded());
     }
 

@@ -7,7 +7,9 @@
 //! as crypto/tls names it; `{http}` is the HTTP status,
 //! `{http reason}` what net/http calls it, `{http Status}` the gRPC status that gRPC makes of it, `{http status}`
 //! the same as connect-go writes it; `{content-type stated}` is the content type in quotes, `{content-type}` what grpc-go says of a content type that is not gRPC's, `{; content-type}` the same behind something else, `{content-type before 1.40}` its
-//! earlier words;
+//! earlier words; `{refusal FailedPrecondition}` and `{refusal Internal}` are status and message that grpc-go before 1.20 gives an answer
+//! that is not gRPC's: one for its content type, if it states any, comes before one for its HTTP status; `{data}` is what came
+//! of its body, on a line of its own as grpc-go adds it;
 //! `{frame}` the type of the server's first frame as golang.org/x/net names it, `{frame-number}` its number; `{http1}` is the
 //! status of an HTTP/1 answer. `{reset STATUS}` and `{http STATUS}` are spelled as in Java, `{goaway-number}` and `{code-number}`
 //! are numbers; `{deadline ns}` and `{deadline s}` are
@@ -64,6 +66,7 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         let known = u16::try_from(http).ok().and_then(|http| http::StatusCode::from_u16(http).ok());
         let reason = known.and_then(|known| known.canonical_reason()).unwrap_or_default();
         text = text.replace("{http reason}", reason);
+        text = fill_in_refusal(&text, answer, http, reason);
         text = text.replace("{http Status}", STATUS_NAMES[status_of_http(http)]);
         let code = upper_case(STATUS_NAMES[status_of_http(http)]).to_ascii_lowercase();
         text = text.replace("{http status}", &code);
@@ -71,6 +74,8 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         text = text.replace("{content-type stated}", &format!("{stated:?}"));
         text = text.replace("{http STATUS}", &upper_case(STATUS_NAMES[status_of_http(http)]));
         text = fill_in_content_type(&text, answer);
+        let body = answer.body.as_ref().map(|body| String::from_utf8_lossy(body).into_owned());
+        text = text.replace("{data}", &body.map_or(String::new(), |body| format!("\ndata: {body:?}")));
         if let Some(code) = answer.reset {
             text = text.replace("{code}", &code.to_string());
             text = text.replace("{code JAVA}", status_in_java(code));
@@ -88,6 +93,22 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
     }
     if let Some(status) = facts.http1_status {
         text = text.replace("{http1}", &status.to_string());
+    }
+    text
+}
+
+fn fill_in_refusal(text: &str, answer: &StreamAnswer, http: u32, reason: &str) -> String {
+    let mut text = text.to_owned();
+    for status in ["FailedPrecondition", "Internal"] {
+        let refusal = match &answer.content_type {
+            Some(stated) if !answer.is_grpc() => {
+                format!("code = {status} desc = transport: received the unexpected content-type {stated:?}")
+            }
+            // No content type is no fault by itself, and no status either.
+            _ if http == 200 => "code = Unknown desc = ".to_owned(),
+            _ => format!("code = {} desc = {reason}", STATUS_NAMES[status_of_http(http)]),
+        };
+        text = text.replace(&format!("{{refusal {status}}}"), &refusal);
     }
     text
 }

@@ -110,7 +110,7 @@ impl Serving {
     {
         let Self { name, back_end, notes } = self;
         match name.front {
-            Front::Direct if name.back_end.is_relayed() => back_end.accept(relay(stream, peer)),
+            Front::Direct if name.back_end.is_relayed() => back_end.accept(relay(stream, peer, pace.closing)),
             Front::Direct => back_end.accept(Accepted::new(stream, peer)),
             Front::CmuxHeader
             | Front::CmuxSettings
@@ -176,14 +176,15 @@ async fn through_cmux(
     } else {
         notes.routed(number, "cmux", "grpc");
         let accepted =
-            if name.back_end.is_relayed() { relay(replay, peer) } else { Accepted::new(replay, peer) };
+            if name.back_end.is_relayed() { relay(replay, peer, pace.closing) } else { Accepted::new(replay, peer) };
         back_end.accept(accepted);
     }
 }
 
 /// A back end in a process of its own, as in the recordings: the listener copies bytes both ways, and closes both
-/// connections when either ends. A reset by the back end reaches the client as an end.
-fn relay<S>(client: S, peer: PeerAddress) -> Accepted
+/// connections when either ends. A reset by the back end reaches the client as an end, unless what the client sends comes
+/// between the copying's end and the close, which `closing` keeps apart: then nobody reads it, and the close is a reset.
+fn relay<S>(client: S, peer: PeerAddress, closing: Duration) -> Accepted
 where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
@@ -194,6 +195,9 @@ where
         let forth = tokio::io::copy(&mut from_client, &mut to_back_end);
         let back = tokio::io::copy(&mut from_back_end, &mut to_client);
         either(forth, back).await;
+        if !closing.is_zero() {
+            tokio::time::sleep(closing).await;
+        }
     });
     Accepted::new(far, peer)
 }

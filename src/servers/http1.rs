@@ -31,6 +31,7 @@ pub(super) static HTTP2: Traits = Traits {
         (SettingId::MaxHeaderListSize, 1_048_896),
         (SettingId::HeaderTableSize, 4_096),
         (SettingId::InitialWindowSize, 1_048_576),
+        (SettingId::NoRfc7540Priorities, 1),
     ],
     speaks_first: true,
     opening: Opening::Closes,

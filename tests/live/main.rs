@@ -73,7 +73,7 @@ fn live(options: &Options) -> Result<bool, String> {
         }
         report(folder, options.repeat > 1)?;
     }
-    Ok(finished.iter().all(Finished::is_in_order) && !finished.is_empty())
+    Ok(!finished.is_empty() && finished.iter().all(Finished::is_in_order) && !table.has_failures())
 }
 
 /// Says what the bed would have predicted otherwise.

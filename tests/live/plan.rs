@@ -50,11 +50,19 @@ pub(crate) struct Plan {
     repeat: u32,
 }
 
-const CORE_CLIENTS: [&str; 3] = ["grpc-go@1.17.0", "grpc-go@1.33.3", "grpc-go@1.83.1"];
+const CORE_CLIENTS: [&str; 7] = [
+    "grpc-go@1.17.0",
+    "grpc-go@1.33.3",
+    "grpc-go@1.83.1",
+    "grpcio@1.85.1",
+    "grpc-js@1.14.7",
+    "grpc-java@1.85.1/netty",
+    "curl@7.88.1/http1",
+];
 
 const CORE_SERVERS: [&str; 4] = ["direct", "cmux-preface", "mux", "mux-to-h2c"];
 
-const CLIENTS: [&str; 10] = [
+const CLIENTS: [&str; 16] = [
     "grpc-go@1.8.0",
     "grpc-go@1.17.0",
     "grpc-go@1.18.0",
@@ -65,6 +73,12 @@ const CLIENTS: [&str; 10] = [
     "grpc-go@1.67.1",
     "grpc-go@1.72.2",
     "grpc-go@1.83.1",
+    "grpcio@1.85.1",
+    "grpc-js@1.14.7",
+    "grpc-java@1.85.1/netty",
+    "grpc-java@1.82.2/okhttp",
+    "tonic@0.14.9",
+    "curl@7.88.1/http1",
 ];
 
 const SERVERS: [&str; 12] = [

@@ -18,6 +18,7 @@ pub(crate) struct Table {
     results: BTreeMap<(String, String), BTreeMap<String, u32>>,
     texts: Vec<String>,
     lacking: Vec<String>,
+    failed: bool,
 }
 
 impl Table {
@@ -37,7 +38,13 @@ impl Table {
     }
 
     pub(crate) fn lacks(&mut self, what: &str, why: &Lacking) {
+        self.failed |= matches!(why, Lacking::Failed(_));
         self.lacking.push(format!("skipped: {what}: {why}"));
+    }
+
+    /// Whether something was left out that this machine could have had.
+    pub(crate) fn has_failures(&self) -> bool {
+        self.failed
     }
 
     pub(crate) fn result(&mut self, finished: &Finished) {
