@@ -26,20 +26,24 @@ pub(crate) enum Running {
 impl Running {
     /// Starts `back_end`; `tempo` says how long its answers take.
     pub(crate) fn start(back_end: BackEnd, start: Instant, tempo: &Tempo) -> Self {
-        let tempo = Arc::clone(tempo);
         let traits = match back_end {
             BackEnd::GrpcGo => &grpc_go::GRPC_GO,
             BackEnd::H2c => &grpc_go::H2C,
             BackEnd::Tonic => {
                 let (queue, incoming) = mpsc::unbounded_channel();
-                tokio::spawn(tonic_health::serve(incoming, tempo));
+                tokio::spawn(tonic_health::serve(incoming, Arc::clone(tempo)));
                 return Self::Tonic { queue };
             }
             BackEnd::Nghttp2 => &nghttp2::NGHTTP2,
             BackEnd::Netty => &netty::NETTY,
             BackEnd::CCore => &c_core::C_CORE,
         };
-        Self::Modelled { traits, start, tempo }
+        Self::modelled(traits, start, tempo)
+    }
+
+    /// Starts the model of a server.
+    pub(super) fn modelled(traits: &'static Traits, start: Instant, tempo: &Tempo) -> Self {
+        Self::Modelled { traits, start, tempo: Arc::clone(tempo) }
     }
 
     /// Hands a connection over.

@@ -47,7 +47,10 @@ pub(crate) async fn serve(
     start: Instant,
     notes: Arc<dyn Notes>,
 ) {
-    let back_end = Running::start(name.back_end, start, &tempo);
+    let back_end = match name.front {
+        Front::Http1 => Running::modelled(&http1::HTTP2, start, &tempo),
+        _ => Running::start(name.back_end, start, &tempo),
+    };
     let serving = Serving { name, back_end, notes };
     while let Some(stream) = incoming.accept().await {
         let pace = tempo(stream.number());
@@ -55,7 +58,7 @@ pub(crate) async fn serve(
         let serving = serving.clone();
         let offer = match name.security {
             Security::Cleartext => {
-                serving.connection(stream, peer, pace);
+                serving.connection(stream, peer, pace, false);
                 continue;
             }
             Security::Tls => Offer::Protocols,
@@ -63,7 +66,8 @@ pub(crate) async fn serve(
         };
         tokio::spawn(async move {
             if let Ok(stream) = tls::accept(stream, offer).await {
-                serving.connection(stream, peer, pace);
+                let chose_http2 = stream.chose_http2();
+                serving.connection(stream, peer, pace, chose_http2);
             }
         });
     }
@@ -77,7 +81,7 @@ struct Serving {
 }
 
 impl Serving {
-    fn connection<S>(self, stream: S, peer: PeerAddress, pace: ServerPace)
+    fn connection<S>(self, stream: S, peer: PeerAddress, pace: ServerPace, chose_http2: bool)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -91,6 +95,7 @@ impl Serving {
             Front::Mux => drop(tokio::spawn(muxed::serve(stream, peer, back_end, pace, notes))),
             Front::Mute => drop(tokio::spawn(mute(stream, peer, notes))),
             Front::Eof => drop(tokio::spawn(eof(stream, pace))),
+            Front::Http1 if chose_http2 => back_end.accept(Accepted::new(stream, peer)),
             Front::Http1 => drop(tokio::spawn(http1::serve(stream, Handler::Nothing, pace.closing))),
         }
     }

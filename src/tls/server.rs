@@ -52,6 +52,13 @@ const HANDSHAKE: u8 = 22;
 /// A connection with TLS taken off it. Dropping it says `close_notify` first, as crypto/tls does on closing.
 pub(crate) struct Secured<S: AsyncRead + AsyncWrite + Unpin>(TlsStream<Replay<S>>);
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Secured<S> {
+    /// Whether ALPN chose HTTP/2.
+    pub(crate) fn chose_http2(&self) -> bool {
+        self.0.get_ref().1.alpn_protocol() == Some(b"h2")
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Secured<S> {
     fn drop(&mut self) {
         let (stream, session) = self.0.get_mut();
