@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::facts::TlsFacts;
 use super::reading::{Http2, Opening, Reading, Trouble};
 use super::rule::{Answer, Rule};
 use crate::wire::proxy::{Header, Progress};
@@ -192,7 +193,15 @@ impl Decision {
             ProxyHeaders::Optional => Proxy::Expected { required: false },
             ProxyHeaders::Required => Proxy::Expected { required: true },
         };
-        let reading = Reading::default();
+        Self::begin_with(rules, limit, proxy, Reading::default())
+    }
+
+    /// The decision on what is inside TLS that was taken off.
+    pub(super) fn behind_tls(rules: Arc<Rules>, limit: usize, tls: Option<Arc<TlsFacts>>) -> Self {
+        Self::begin_with(rules, limit, Proxy::Settled(None, 0), Reading::behind_tls(tls))
+    }
+
+    fn begin_with(rules: Arc<Rules>, limit: usize, proxy: Proxy, reading: Reading) -> Self {
         let mut decision = Self { rules, limit, proxy, reading, verdict: Verdict::NeedMore };
         decision.look(&[]);
         decision

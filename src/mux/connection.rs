@@ -10,9 +10,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tonic::transport::server::{Connected, TcpConnectInfo};
 
+use super::facts::Facts;
 use super::sniffer::{Accounts, HandOver};
-use crate::wire::proxy::Header;
 
 /// A connection behind the multiplexer.
 #[derive(Debug)]
@@ -22,18 +23,21 @@ pub struct Connection<S> {
     readable: Bytes,
     /// What is left to be taken out.
     accounts: Option<Box<Accounts>>,
-    header: Option<Box<Header>>,
+    facts: Facts,
 }
 
 impl<S> Connection<S> {
-    pub(crate) fn new(stream: S, hand_over: HandOver) -> Self {
+    pub(crate) fn new(stream: S, mut facts: Facts, hand_over: HandOver) -> Self {
         let HandOver { replay, accounts, header } = hand_over;
-        Self { inner: stream, readable: replay, accounts, header }
+        if let Some(header) = header {
+            facts.proxy_header = Some(header.into());
+        }
+        Self { inner: stream, readable: replay, accounts, facts }
     }
 
-    /// What the connection's PROXY header says; it is not among what is read.
-    pub fn proxy_header(&self) -> Option<&Header> {
-        self.header.as_deref()
+    /// What is known of it besides its bytes.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// The connection itself.
@@ -166,5 +170,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         }
         ready!(connection.poll_unwritten(context))?;
         Pin::new(&mut connection.inner).poll_shutdown(context)
+    }
+}
+
+/// A server of tonic's knows the addresses, as `Request::remote_addr` gives them; see [`Connection::facts`] for the rest.
+impl<S> Connected for Connection<S> {
+    type ConnectInfo = TcpConnectInfo;
+
+    fn connect_info(&self) -> TcpConnectInfo {
+        self.facts.connect_info()
     }
 }

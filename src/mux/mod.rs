@@ -8,16 +8,32 @@
 
 mod classifier;
 mod connection;
+mod counters;
+mod facts;
+mod handle;
+mod listener;
+mod listening;
+mod observer;
 mod reading;
 mod replay;
+mod routes;
 mod rule;
 mod settings;
 mod sniff;
 mod sniffer;
+mod transport;
 
 pub use classifier::{Classifier, DEFAULT_LIMIT, ProxyHeaders, Rejection, Route, Rules, Verdict};
 pub use connection::Connection;
+pub use counters::Counters;
+pub use facts::{Facts, TlsFacts};
+pub use handle::Handle;
+pub use listener::{Listener, Next, Streams};
+pub use listening::{Deliver, Ended, Listening, Undelivered};
+pub use observer::{AfterFailure, Closed, Observer};
 pub use replay::Replay;
+pub use routes::{Connections, Overflow};
 pub use rule::{Answer, Custom, Probe, Rule, Value};
 pub use settings::EarlySettings;
-pub use sniff::{Closed, Mux, Observer, Sniffed};
+pub use sniff::{Mux, Sniffed};
+pub use transport::Transport;

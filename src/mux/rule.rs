@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::facts::TlsFacts;
 use super::reading::{Head, Hello, Http2, Reading, is_client_hello, starts_with};
 use crate::wire::RequestHead;
 use crate::wire::tls::{ClientHello, ProtocolVersion};
@@ -53,6 +54,9 @@ pub enum Rule {
     /// A TLS handshake, which six bytes tell.
     Tls,
     /// A TLS handshake that offers one of these versions, in `supported_versions` if it has that.
+    ///
+    /// This rule and the two that follow look at a handshake that goes on to the back end. Where the multiplexer takes TLS
+    /// off itself, they look at what it agreed on, and need no bytes.
     TlsVersion(Vec<ProtocolVersion>),
     /// A TLS handshake that calls this server (SNI). Host names are compared without their case.
     ServerName(Value),
@@ -160,15 +164,22 @@ impl Rule {
                 fields.iter().any(|(name, value)| name == "content-type" && is_grpc(value))
             }),
             Self::Tls => is_client_hello(bytes),
-            Self::TlsVersion(versions) => hello(reading, bytes, |hello| {
-                hello.versions().iter().any(|offered| versions.contains(offered))
-            }),
-            Self::ServerName(value) => hello(reading, bytes, |hello| {
-                hello.server_name.as_ref().is_some_and(|name| value.fits_host(name))
-            }),
-            Self::Alpn(value) => {
-                hello(reading, bytes, |hello| hello.alpn.iter().any(|name| value.fits(name)))
+            Self::TlsVersion(versions) => hello(
+                reading,
+                bytes,
+                |tls| tls.version.is_some_and(|version| versions.contains(&version)),
+                |hello| hello.versions().iter().any(|offered| versions.contains(offered)),
+            ),
+            Self::ServerName(value) => {
+                let fits = |name: &Option<String>| name.as_ref().is_some_and(|name| value.fits_host(name));
+                hello(reading, bytes, |tls| fits(&tls.server_name), |hello| fits(&hello.server_name))
             }
+            Self::Alpn(value) => hello(
+                reading,
+                bytes,
+                |tls| tls.protocol.as_ref().is_some_and(|name| value.fits(name)),
+                |hello| hello.alpn.iter().any(|name| value.fits(name)),
+            ),
             Self::Custom(custom) => custom.probe.ask(bytes),
         }
     }
@@ -250,7 +261,15 @@ fn first_request(
     }
 }
 
-fn hello(reading: &mut Reading, bytes: &[u8], fits: impl FnOnce(&ClientHello) -> bool) -> Answer {
+fn hello(
+    reading: &mut Reading,
+    bytes: &[u8],
+    agreed: impl FnOnce(&TlsFacts) -> bool,
+    fits: impl FnOnce(&ClientHello) -> bool,
+) -> Answer {
+    if let Some(tls) = reading.terminated() {
+        return if agreed(tls) { Answer::Match } else { Answer::Reject };
+    }
     match reading.hello(bytes) {
         Hello::Possible => Answer::NeedMore,
         Hello::Complete(hello) if fits(hello) => Answer::Match,

@@ -2,9 +2,9 @@
 //!
 //! SETTINGS are sent only when a client may be waiting for them: when all that it has sent has been read, a rule still
 //! wants its first request, and nothing more is there. A client that does not wait is never spoken to, and its connection
-//! is handed over untouched.
+//! is handed over untouched. One deadline covers everything, a PROXY header and a TLS handshake too, however slowly a
+//! client goes on.
 
-use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
@@ -13,14 +13,20 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use bytes::{Bytes, BytesMut};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsAcceptor;
 
 use super::classifier::{DEFAULT_LIMIT, ProxyHeaders, Rejection, Route, Rules, Verdict};
 use super::connection::Connection;
+use super::facts::{Facts, TlsFacts};
+use super::observer::{Closed, Observer};
 use super::settings::EarlySettings;
 use super::sniffer::{Policy, Sniffer};
+use super::{Replay, Transport};
+use crate::wire::proxy::{Header, Progress};
 
 /// A multiplexer: rules, and how long and how far it looks for one that fits.
 #[derive(Clone, Debug)]
@@ -28,6 +34,7 @@ pub struct Mux {
     policy: Policy,
     deadline: Duration,
     otherwise: Option<Route>,
+    tls: Option<Arc<ServerConfig>>,
 }
 
 /// What came of sniffing a connection.
@@ -44,102 +51,18 @@ pub enum Sniffed<S> {
     Closed(Closed),
 }
 
-/// Why a connection was closed without a route.
-#[derive(Debug)]
-pub enum Closed {
-    /// It fits no rule, or has no PROXY header that can be read.
-    Rejected(Rejection),
-    /// It fitted no rule in time.
-    Deadline,
-    /// The client left after so many bytes.
-    End {
-        /// Bytes read.
-        after: usize,
-    },
-    /// Reading or writing failed.
-    Failed(io::Error),
-}
-
-impl Closed {
-    /// One word for it, of those that metrics use.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Rejected(Rejection::NoRule) => "no_rule",
-            Self::Rejected(Rejection::TooLong) => "too_long",
-            Self::Rejected(Rejection::Flood) => "flood",
-            Self::Rejected(Rejection::NoProxyHeader) => "no_proxy_header",
-            Self::Rejected(Rejection::BadProxyHeader) => "bad_proxy_header",
-            Self::Deadline => "deadline",
-            Self::End { .. } => "client_left",
-            Self::Failed(_) => "failed",
-        }
-    }
-}
-
-impl Closed {
-    /// Whether a route for what fits no rule may have it: not without the PROXY header that has to be there, and not
-    /// if there is nothing to be had.
-    fn may_fail_open(&self, awaits_header: bool) -> bool {
-        match self {
-            Self::Rejected(Rejection::NoProxyHeader | Rejection::BadProxyHeader) | Self::Failed(_) => false,
-            Self::Deadline | Self::End { after: 1.. } => !awaits_header,
-            Self::End { after: 0 } => false,
-            Self::Rejected(_) => true,
-        }
-    }
-}
-
-impl fmt::Display for Closed {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rejected(why) => why.fmt(formatter),
-            Self::Deadline => formatter.write_str("it fitted no rule in time"),
-            Self::End { after } => write!(formatter, "the client left after {after} bytes"),
-            Self::Failed(error) => write!(formatter, "the connection failed: {error}"),
-        }
-    }
-}
-
-/// Is told what happens while a connection is sniffed.
-pub trait Observer {
-    /// Everything that was sent has been read, and the first HTTP/2 request is still to come.
-    fn waits_for_headers(&self) {}
-    /// So many bytes are written to the client before its back end is known.
-    fn speaks(&self, _bytes: usize) {}
-    /// The connection goes to a route, after so many bytes.
-    fn routed(&self, _route: &Route, _bytes: usize) {}
-    /// The connection is closed.
-    fn closed(&self, _why: &Closed) {}
-}
-
-impl Observer for () {}
-
 impl Mux {
     /// A multiplexer with these rules, that looks at most at 16 KiB and for 10 s, and closes what fits none.
     pub fn new(rules: Rules) -> Self {
         let (headers, early) = (ProxyHeaders::default(), EarlySettings::default());
         let policy = Policy { rules: Arc::new(rules), limit: DEFAULT_LIMIT, headers, early };
-        Self { policy, deadline: Duration::from_secs(10), otherwise: None }
+        Self { policy, deadline: Duration::from_secs(10), otherwise: None, tls: None }
     }
 
     /// The most bytes that are read for a decision.
     #[must_use]
     pub fn limit(mut self, bytes: usize) -> Self {
         self.policy.limit = bytes;
-        self
-    }
-
-    /// Whether connections begin with a PROXY header.
-    #[must_use]
-    pub fn proxy_headers(mut self, headers: ProxyHeaders) -> Self {
-        self.policy.headers = headers;
-        self
-    }
-
-    /// What is said to clients that wait for SETTINGS.
-    #[must_use]
-    pub fn early_settings(mut self, settings: EarlySettings) -> Self {
-        self.policy.early = settings;
         self
     }
 
@@ -157,17 +80,137 @@ impl Mux {
         self
     }
 
-    /// Reads a connection's first bytes until it is clear where it belongs.
-    pub async fn sniff<S>(&self, mut stream: S, observer: &(impl Observer + ?Sized)) -> Sniffed<S>
+    /// Whether connections begin with a PROXY header.
+    #[must_use]
+    pub fn proxy_headers(mut self, headers: ProxyHeaders) -> Self {
+        self.policy.headers = headers;
+        self
+    }
+
+    /// What is said to clients that wait for SETTINGS.
+    #[must_use]
+    pub fn early_settings(mut self, settings: EarlySettings) -> Self {
+        self.policy.early = settings;
+        self
+    }
+
+    /// Takes TLS off the connections of a listener. The rules look at what is inside; those about hellos, at what the
+    /// handshake agreed on.
+    #[must_use]
+    pub fn tls(mut self, config: Arc<ServerConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    /// Reads a connection's first bytes until it is clear where it belongs. It is taken as it is, without TLS.
+    pub async fn sniff<S>(&self, stream: S, observer: &(impl Observer + ?Sized)) -> Sniffed<S>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut sniffer = Sniffer::new(&self.policy);
-        let until = Instant::now() + self.deadline;
+        let sniffer = Sniffer::new(&self.policy);
+        self.sniff_until(self.patience(), stream, Facts::default(), sniffer, observer).await
+    }
+
+    /// When what begins now has to be decided.
+    pub(super) fn patience(&self) -> Instant {
+        Instant::now() + self.deadline
+    }
+
+    /// The same for a connection as a listener accepted it, from its PROXY header and its TLS handshake on.
+    pub(super) async fn meet<S>(
+        &self,
+        until: Instant,
+        stream: S,
+        facts: Facts,
+        observer: &(impl Observer + ?Sized),
+    ) -> Sniffed<Transport<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Some(config) = &self.tls else {
+            let sniffer = Sniffer::new(&self.policy);
+            return self.sniff_until(until, Transport::Plain(stream), facts, sniffer, observer).await;
+        };
+        // In a box, so that connections without TLS don't have its size.
+        let secured = Box::pin(timeout_at(until, self.secure(config, stream, facts))).await;
+        let (stream, facts) = match secured.unwrap_or(Err(Closed::Deadline)) {
+            Ok(secured) => secured,
+            Err(why) => {
+                observer.closed(&why);
+                return Sniffed::Closed(why);
+            }
+        };
+        let sniffer = Sniffer::behind_tls(&self.policy, facts.tls.clone());
+        self.sniff_until(until, stream, facts, sniffer, observer).await
+    }
+
+    async fn secure<S>(
+        &self,
+        config: &Arc<ServerConfig>,
+        mut stream: S,
+        mut facts: Facts,
+    ) -> Result<(Transport<S>, Facts), Closed>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut read = BytesMut::new();
+        if self.policy.headers != ProxyHeaders::Unexpected {
+            facts.proxy_header = self.proxy_header(&mut stream, &mut read).await?.map(Arc::from);
+        }
+        let stream = Replay::new(read.freeze(), stream);
+        let accepted = TlsAcceptor::from(Arc::clone(config)).accept(stream).await;
+        let stream = accepted.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => Closed::End { after: 0 },
+            _ => Closed::Tls(error),
+        })?;
+        facts.tls = Some(Arc::new(TlsFacts::of(stream.get_ref().1)));
+        Ok((Transport::Tls(Box::new(stream)), facts))
+    }
+
+    /// Reads a PROXY header; what was read behind it is left in `read`.
+    async fn proxy_header<S>(
+        &self,
+        stream: &mut S,
+        read: &mut BytesMut,
+    ) -> Result<Option<Box<Header>>, Closed>
+    where
+        S: AsyncRead + Unpin,
+    {
+        loop {
+            match Header::read(read) {
+                Progress::Complete { header, length } => {
+                    drop(read.split_to(length));
+                    return Ok(Some(header));
+                }
+                Progress::Absent if self.policy.headers == ProxyHeaders::Optional => return Ok(None),
+                Progress::Absent => return Err(Closed::Rejected(Rejection::NoProxyHeader)),
+                Progress::Malformed => return Err(Closed::Rejected(Rejection::BadProxyHeader)),
+                Progress::NeedMore if read.len() >= self.policy.limit => {
+                    return Err(Closed::Rejected(Rejection::TooLong));
+                }
+                Progress::NeedMore => {}
+            }
+            if stream.read_buf(read).await.map_err(Closed::Failed)? == 0 {
+                return Err(Closed::End { after: read.len() });
+            }
+        }
+    }
+
+    async fn sniff_until<S>(
+        &self,
+        until: Instant,
+        mut stream: S,
+        facts: Facts,
+        mut sniffer: Sniffer,
+        observer: &(impl Observer + ?Sized),
+    ) -> Sniffed<S>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let early = &self.policy.early;
         let why = match timeout_at(until, read_on(&mut stream, &mut sniffer, early, observer)).await {
             Ok(Ok(Read::Decided)) => match sniffer.verdict().clone() {
-                Verdict::Match(route) => return self.routed(route, stream, sniffer, observer),
+                Verdict::Match(route) => return self.routed(route, stream, facts, sniffer, observer),
                 Verdict::Reject(why) => Closed::Rejected(why),
                 Verdict::NeedMore => Closed::Rejected(Rejection::NoRule),
             },
@@ -176,7 +219,7 @@ impl Mux {
             Err(_elapsed) => Closed::Deadline,
         };
         if let Some(route) = self.otherwise.as_ref().filter(|_| why.may_fail_open(sniffer.awaits_header())) {
-            return self.routed(route.clone(), stream, sniffer, observer);
+            return self.routed(route.clone(), stream, facts, sniffer, observer);
         }
         if let Closed::Rejected(_) | Closed::Deadline = why
             && let Some(refusal) = sniffer.refusal(early)
@@ -184,7 +227,11 @@ impl Mux {
             observer.speaks(refusal.len());
             // A client that does not take it has nothing to lose by it.
             let until = until.max(Instant::now() + Duration::from_secs(1));
-            drop(timeout_at(until, stream.write_all(&refusal)).await);
+            let farewell = async {
+                stream.write_all(&refusal).await?;
+                stream.shutdown().await
+            };
+            drop(timeout_at(until, farewell).await);
         }
         observer.closed(&why);
         Sniffed::Closed(why)
@@ -194,11 +241,13 @@ impl Mux {
         &self,
         route: Route,
         stream: S,
+        facts: Facts,
         sniffer: Sniffer,
         observer: &(impl Observer + ?Sized),
     ) -> Sniffed<S> {
         observer.routed(&route, sniffer.length());
-        Sniffed::Routed { route, connection: Connection::new(stream, sniffer.hand_over(&self.policy.early)) }
+        let connection = Connection::new(stream, facts, sniffer.hand_over(&self.policy.early));
+        Sniffed::Routed { route, connection }
     }
 }
 

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::wire::{ErrorCode, Frame, PREFACE, StreamId};
 
 use super::classifier::{Decision, ProxyHeaders, Rules, Verdict};
+use super::facts::TlsFacts;
 use super::reading::Trouble;
 use super::settings::{EarlySettings, FromClient, FromServer, encoded};
 use crate::wire::filter::Filter;
@@ -67,6 +68,13 @@ impl Sniffer {
     pub(crate) fn new(policy: &Policy) -> Self {
         let Policy { rules, limit, headers, .. } = policy;
         let decision = Decision::new(Arc::clone(rules), *limit, *headers);
+        Self { decision, read: BytesMut::new(), spoken: None }
+    }
+
+    /// The same for what is inside TLS, which has no PROXY header of its own.
+    pub(crate) fn behind_tls(policy: &Policy, tls: Option<Arc<TlsFacts>>) -> Self {
+        let Policy { rules, limit, .. } = policy;
+        let decision = Decision::behind_tls(Arc::clone(rules), *limit, tls);
         Self { decision, read: BytesMut::new(), spoken: None }
     }
 

@@ -61,6 +61,7 @@ impl Observer for Noted<'_> {
             Closed::Deadline => "has waited long enough and closes".to_owned(),
             Closed::End { after } => format!("sees the client leave after {after} bytes"),
             Closed::Failed(error) => format!("can't go on: {error}"),
+            why => format!("closes: {why}"),
         };
         self.notes.note(self.number, "mux", &why);
     }

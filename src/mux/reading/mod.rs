@@ -13,6 +13,9 @@ pub(super) use http1::Head;
 pub(super) use http2::{Http2, Opening, Trouble};
 pub(super) use tls::Hello;
 
+use std::sync::Arc;
+
+use super::facts::TlsFacts;
 use super::rule::Answer;
 
 /// The parts of the reading.
@@ -22,9 +25,20 @@ pub(super) struct Reading {
     head: Option<Box<http1::HeadReader>>,
     http2: Http2,
     hello: Option<Box<tls::Reader>>,
+    terminated: Option<Arc<TlsFacts>>,
 }
 
 impl Reading {
+    /// The reading of what is inside TLS that was taken off.
+    pub(super) fn behind_tls(terminated: Option<Arc<TlsFacts>>) -> Self {
+        Self { terminated, ..Self::default() }
+    }
+
+    /// What the TLS around it agreed on.
+    pub(super) fn terminated(&self) -> Option<&TlsFacts> {
+        self.terminated.as_deref()
+    }
+
     /// Whether it begins with an HTTP/1 request line, and the method as far as it is known.
     pub(super) fn request_line<'a>(&mut self, bytes: &'a [u8]) -> (Answer, Option<&'a [u8]>) {
         self.http1.advance(bytes);
