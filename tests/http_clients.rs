@@ -99,11 +99,9 @@ fn through_mux_http1_and_grpc_are_served_and_other_http2_is_told_so() {
                 _ if makes_grpc_calls => assert_eq!(run.outcome(), served("grpc"), "{run}"),
                 // It wants HTTP/2 or nothing.
                 "/h2c-upgrade" if family.name == "nghttp" => assert!(!run.works(), "{run}"),
-                // nghttp and Node speak HTTP/2 of their own accord; what others speak in the clear if nobody tells them is HTTP/1.1.
-                "" if ["nghttp", "node-http2"].contains(&family.name.as_str()) => {
-                    assert!(!run.works(), "{run}");
-                }
-                "" | "/http1" | "/h2c-upgrade" | "/default" => {
+                "/http1" | "/h2c-upgrade" | "/default" => assert_eq!(run.outcome(), served("http"), "{run}"),
+                // What those speak in the clear whom nobody tells; nghttp and Node speak HTTP/2 of their own accord.
+                "" if !["nghttp", "node-http2"].contains(&family.name.as_str()) => {
                     assert_eq!(run.outcome(), served("http"), "{run}");
                 }
                 _ => {
@@ -139,4 +137,43 @@ fn the_words_of_an_http_client_make_no_race() {
     // The close of a connection is read as an end or as a reset, which curl tells its user in two ways.
     let run = known("curl@7.88.1/prior-knowledge", "cmux-settings");
     assert!(!run.racy && run.endings().count() > 1, "{run}");
+}
+
+/// What an HTTP client is that nobody tells what to speak, where ALPN gives HTTP/2, HTTP/1.1 and nothing.
+#[test]
+fn over_tls_a_client_speaks_what_alpn_gives() {
+    let flight = |client: &str, server: &str| written(&known(client, server));
+    for client in [
+        "curl@7.88.1",
+        "go-net-http@go1.27.3",
+        "reqwest@0.13.5",
+        "okhttp@5.5.1",
+        "httpx@0.28.1",
+        "java-net-http@17.0.15",
+    ] {
+        assert!(flight(client, "tls-direct").starts_with("PRI * HTTP/2.0"), "{client}");
+        assert!(flight(client, "tls-noalpn-direct").starts_with("GET / HTTP/1.1"), "{client}");
+        assert!(flight(client, "direct").starts_with("GET / HTTP/1.1"), "{client}");
+        assert_eq!(known(client, "tls-noalpn-mux").outcome(), served("http"));
+    }
+    // These speak HTTP/2 whatever the server chooses.
+    for client in ["node-http2@20.20.2", "curl@7.88.1/prior-knowledge", "httpx@0.28.1/prior-knowledge"] {
+        assert!(flight(client, "tls-noalpn-direct").starts_with("PRI * HTTP/2.0"), "{client}");
+    }
+    // This one speaks nothing else, and only where it is chosen.
+    let run = known("nghttp@1.52.0", "tls-noalpn-direct");
+    assert_eq!(run.outcome(), Outcome::Refused(Refusal::Close), "{run}");
+    assert_eq!((written(&run).as_str(), seconds(&run)), ("", 0));
+    // What is asked for in the clear is of no use over TLS.
+    assert!(flight("curl@7.88.1/h2c-upgrade", "tls-direct").starts_with("PRI * HTTP/2.0"));
+    assert!(flight("go-net-http@go1.27.3/h2c", "tls-direct").starts_with("GET / HTTP/1.1"));
+}
+
+/// Go's `http.Server` speaks HTTP/2 over TLS without being told, unless a multiplexer hides the TLS from it.
+#[test]
+fn a_plain_http_server_speaks_http2_where_alpn_gives_it() {
+    let run = known("curl@7.88.1/prior-knowledge", "tls-http1");
+    assert_eq!(run.outcome(), served("http"), "{run}");
+    assert!(!known("curl@7.88.1/prior-knowledge", "tls-noalpn-http1").works());
+    assert!(!known("curl@7.88.1", "tls-cmux-header").works());
 }

@@ -107,11 +107,16 @@ impl From<io::Error> for Failed {
 fn remarks(known: &KnownClient) -> Vec<String> {
     let mut remarks = Vec::new();
     if known.is_newer_than_recorded() {
-        let newest = &known.family.recorded_up_to;
-        remarks.push(format!(
-            "{} is newer than any recorded version ({newest}): it is taken to behave like that one",
-            known.spec
-        ));
+        remarks.push(match &known.family.recorded_up_to {
+            Some(newest) => format!(
+                "{} is newer than any recorded version ({newest}): it is taken to behave like that one",
+                known.spec
+            ),
+            None => {
+                let family = &known.family.name;
+                format!("no version of {family} was recorded: how it behaves is known from sources alone")
+            }
+        });
     }
     for (variable, nearest) in known.unread_variables() {
         let nearest = nearest.map(|nearest| format!("; the nearest is {nearest}")).unwrap_or_default();

@@ -12,7 +12,7 @@ use super::plan::{Plan, Work};
 use super::profile::{Condition, Family, Profile};
 use super::{ClientSpec, ClientSpecError, Version};
 
-const FILES: [(&str, &str); 17] = [
+const FILES: [(&str, &str); 19] = [
     ("clients/grpc-go.bed", include_str!("grpc-go.bed")),
     ("clients/grpcio.bed", include_str!("grpcio.bed")),
     ("clients/grpc-js.bed", include_str!("grpc-js.bed")),
@@ -27,6 +27,8 @@ const FILES: [(&str, &str); 17] = [
     ("clients/go-net-http.bed", include_str!("go-net-http.bed")),
     ("clients/node-http2.bed", include_str!("node-http2.bed")),
     ("clients/httpx.bed", include_str!("httpx.bed")),
+    ("clients/chrome.bed", include_str!("chrome.bed")),
+    ("clients/firefox.bed", include_str!("firefox.bed")),
     ("clients/h2-crate.bed", include_str!("h2-crate.bed")),
     ("clients/nginx-grpc.bed", include_str!("nginx-grpc.bed")),
     ("clients/haproxy-h2.bed", include_str!("haproxy-h2.bed")),
@@ -148,7 +150,7 @@ impl KnownClient {
 
     /// Whether the version is newer than any of which there are recordings, so that the profile is a guess.
     pub fn is_newer_than_recorded(&self) -> bool {
-        self.spec.version > self.family.recorded_up_to
+        self.family.recorded_up_to.as_ref().is_none_or(|newest| self.spec.version > *newest)
     }
 
     /// The variables of its environment that no profile of its family reads, each with the nearest that one does.

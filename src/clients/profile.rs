@@ -22,8 +22,8 @@ pub struct Family {
     pub role: Role,
     /// Whether it writes the fields of a request in an order that differs from run to run, but for those with a colon.
     pub shuffles_fields: bool,
-    /// The newest version of which there are recordings; newer ones run as the newest profile and say so.
-    pub recorded_up_to: Version,
+    /// The newest version of which there are recordings, if any was recorded; newer ones run as the newest profile and say so.
+    pub recorded_up_to: Option<Version>,
     /// Versions that call themselves by another.
     pub calls_itself: Vec<(Version, Version)>,
     /// What placeholders of its own stand for, in the order of versions.
@@ -247,7 +247,10 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
     let mut words = Vec::new();
     for mut inner in body {
         if inner.take("recorded") && inner.take("up") && inner.take("to") {
-            recorded_up_to = Some(inner.parsed("a version")?);
+            recorded_up_to = Some(Some(inner.parsed("a version")?));
+        } else if inner.take("never") {
+            inner.keyword("recorded")?;
+            recorded_up_to = Some(None);
         } else if inner.take("landmarks") {
             while inner.peek().is_some() {
                 landmarks.push(inner.parsed("a version")?);
@@ -273,7 +276,8 @@ fn head(line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<Family, ScriptError>
         }
         inner.finish()?;
     }
-    let recorded_up_to = recorded_up_to.ok_or_else(|| line.missing("a line `recorded up to VERSION`"))?;
+    let recorded_up_to =
+        recorded_up_to.ok_or_else(|| line.missing("a line `recorded up to VERSION` or `never recorded`"))?;
     Ok(Family {
         name,
         role,
@@ -372,6 +376,10 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
                 }
             }
             _ => {
+                if keyword == "tls" {
+                    // What it says over TLS is its own again.
+                    over_tls_as = None;
+                }
                 own.push((keyword, inner));
                 continue;
             }
