@@ -175,8 +175,11 @@ async fn through_cmux(
         http1::serve(replay, Handler::Page, pace.closing).await;
     } else {
         notes.routed(number, "cmux", "grpc");
-        let accepted =
-            if name.back_end.is_relayed() { relay(replay, peer, pace.closing) } else { Accepted::new(replay, peer) };
+        let accepted = if name.back_end.is_relayed() {
+            relay(replay, peer, pace.closing)
+        } else {
+            Accepted::new(replay, peer)
+        };
         back_end.accept(accepted);
     }
 }
