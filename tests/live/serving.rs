@@ -155,6 +155,9 @@ impl Serving {
                 Security::Cleartext => None,
                 Security::Tls => Some(r#", alpn = ["h2", "http/1.1"]"#),
                 Security::TlsWithoutAlpn => Some(", alpn = []"),
+                Security::TlsOptional => {
+                    return Err(format!("{server}: there is no recipe for TLS beside cleartext"));
+                }
             };
             let tls = alpn.map_or(String::new(), |alpn| {
                 let certificate = self.mux_certificate.display();
