@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use crate::net::Offsets;
 use crate::script::{
     Action, Behaviour, BehaviourParser, Block, Complaint, FieldList, Line, Occasion, ScriptError, blocks,
-    parse_field_list, parse_reaction,
+    parse_field_list, parse_offsets, parse_reaction,
 };
 
 use super::{ClientSpec, Version};
@@ -86,6 +87,8 @@ pub struct Profile {
     pub behaviour: Behaviour,
     /// What it does otherwise under some condition.
     pub under: Vec<Under>,
+    /// Where it ends TLS records within what it writes at once in the clear.
+    pub cuts_over_tls: Option<Offsets>,
     /// The profile, by title, that it becomes on a connection for which the server has not chosen `h2`.
     pub without_h2: Option<String>,
     /// The profile, by title, that says what it does over TLS, if that is not this one.
@@ -150,6 +153,9 @@ impl Profile {
         over_tls: bool,
     ) -> Cow<'static, Behaviour> {
         let mut behaviour = Cow::Borrowed(&self.behaviour);
+        if let Some(cuts) = self.cuts_over_tls.as_ref().filter(|_| over_tls) {
+            behaviour.to_mut().cuts.clone_from(cuts);
+        }
         for Under { condition, occasion, action } in &self.under {
             let counts = match condition {
                 Condition::Tls => over_tls,
@@ -308,6 +314,7 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
     let mut over_tls_as = None;
     let mut in_the_clear_as = None;
     let mut under: Vec<Under> = Vec::new();
+    let mut cuts_over_tls = None;
     let mut from = None;
     let mut until = None;
     let mut mode = family.default_mode.clone();
@@ -328,6 +335,7 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
                 over_tls_as.clone_from(&base.over_tls_as);
                 in_the_clear_as.clone_from(&base.in_the_clear_as);
                 under.clone_from(&base.under);
+                cuts_over_tls.clone_from(&base.cuts_over_tls);
                 mode.clone_from(&base.mode);
             }
             "versions" => {
@@ -349,12 +357,18 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
                     let (variable, value) = environment_pair(&mut inner)?;
                     Condition::Environment { variable, value }
                 };
+                if condition == Condition::Tls && inner.take("cut") {
+                    cuts_over_tls = Some(parse_offsets(&mut inner)?);
+                    inner.finish()?;
+                    continue;
+                }
                 inner.keyword("on")?;
                 let (occasion, action) = parse_reaction(&mut inner)?;
                 under.retain(|known| (&known.condition, known.occasion) != (&condition, occasion));
                 under.push(Under { condition, occasion, action });
             }
             "without" if inner.take("mode") => mode = None,
+            "without" if inner.take("cuts") => cuts_over_tls = None,
             "without" => {
                 inner.keyword("h2")?;
                 without_h2 = Some(as_another(family, &mut inner)?);
@@ -403,6 +417,7 @@ fn profile(family: &Family, line: &mut Line<'_>, body: Vec<Line<'_>>) -> Result<
         shown_by,
         behaviour: parser.finish(),
         under,
+        cuts_over_tls,
         without_h2,
         over_tls_as,
         in_the_clear_as,

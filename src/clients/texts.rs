@@ -6,7 +6,7 @@
 //! `{Status}` and `{STATUS}` its name as Go and Java write it, `{message}` its message; `{alert}` is the TLS alert
 //! as crypto/tls names it; `{http}` is the HTTP status,
 //! `{http reason}` what net/http calls it, `{http Status}` the gRPC status that gRPC makes of it, `{http status}`
-//! the same as connect-go writes it; `{content-type stated}` is the content type in quotes, `{content-type}` what grpc-go says of a content type that is not gRPC's, `{; content-type}` the same behind something else, `{content-type before 1.40}` its
+//! the same as connect-go writes it, `{http status-number}` its number; `{content-type stated}` is the content type in quotes, `{content-type}` what grpc-go says of a content type that is not gRPC's, `{; content-type}` the same behind something else, `{content-type before 1.40}` its
 //! earlier words; `{refusal FailedPrecondition}` and `{refusal Internal}` are status and message that grpc-go before 1.20 gives an answer
 //! that is not gRPC's: one for its content type, if it states any, comes before one for its HTTP status; `{data}` is what came
 //! of its body, on a line of its own as grpc-go adds it;
@@ -70,6 +70,7 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         text = text.replace("{http Status}", STATUS_NAMES[status_of_http(http)]);
         let code = upper_case(STATUS_NAMES[status_of_http(http)]).to_ascii_lowercase();
         text = text.replace("{http status}", &code);
+        text = text.replace("{http status-number}", &status_of_http(http).to_string());
         let stated = answer.content_type.as_deref().unwrap_or_default();
         text = text.replace("{content-type stated}", &format!("{stated:?}"));
         text = text.replace("{http STATUS}", &upper_case(STATUS_NAMES[status_of_http(http)]));

@@ -50,5 +50,5 @@ pub use error::ScriptError;
 pub use hello::{Hello, TlsVersion};
 pub(crate) use lexer::Line;
 pub use one_or_more::OneOrMore;
-pub(crate) use parser::{BehaviourParser, Block, blocks, parse_field_list, parse_reaction};
+pub(crate) use parser::{BehaviourParser, Block, blocks, parse_field_list, parse_offsets, parse_reaction};
 pub use reaction::{Acknowledging, Action, AfterFailure, AfterLoss, Occasion, Phase, Trigger, WaitFrom};

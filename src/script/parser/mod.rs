@@ -18,6 +18,7 @@ use super::{
 };
 
 pub(crate) use behaviour::{BehaviourParser, parse_reaction};
+pub(crate) use value::offsets as parse_offsets;
 pub(super) use value::policy_words;
 
 const BLOCKS: [&str; 5] = ["client", "server", "network", "expect", "fields"];

@@ -38,7 +38,7 @@ pub(super) fn parse_number(word: &str) -> Option<u32> {
     }
 }
 
-pub(super) fn offsets(line: &mut Line<'_>) -> Result<Offsets, ScriptError> {
+pub(crate) fn offsets(line: &mut Line<'_>) -> Result<Offsets, ScriptError> {
     let mut offsets = Vec::new();
     let mut last = 0;
     while line.peek().is_some() {
