@@ -29,7 +29,7 @@ fn a_step() {
     3 |   half-clsoe
       |   ^^^^^^^^^^
       |
-      = help: the nearest is `half-close`; there are tls, >, hold, <, wait, half-close, close, reset, silent, cut, no, acks, priorities, frames, settings, streams, ready, call, upgraded, finally, on, fail-fast, after, tries
+      = help: the nearest is `half-close`; there are tls, >, hold, <, wait, half-close, close, reset, silent, cut, no, acks, priorities, frames, settings, streams, ready, call, upgraded, finally, unagreed, on, fail-fast, after, tries
     ");
 }
 
