@@ -65,13 +65,13 @@ fn every_scenario_gives_the_same_events_again() {
     }
 }
 
-/// What was on the link, records of TLS and all, in hexadecimal.
+/// What was on the link, records of TLS and all.
 fn segments(run: &Run) -> String {
     let segments = run.ending.transcript.events().iter().filter_map(|event| match &event.what {
         What::Segment { from, bytes } => Some((event.at, event.connection, from, bytes)),
         _ => None,
     });
-    segments.map(|segment| format!("{segment:02x?}\n")).collect()
+    segments.map(|segment| format!("{segment:?}\n")).collect()
 }
 
 fn over_tls() -> impl Iterator<Item = (String, Run)> {
@@ -101,7 +101,7 @@ fn over_tls_the_bytes_on_the_link_are_the_same_in_another_process() {
         std::fs::write(file, here).expect("the directory can be written to");
         return;
     }
-    assert!(here.contains("[16, 03, 01"), "a ClientHello is among them");
+    assert!(here.contains(r#"b"\x16\x03\x01"#), "a ClientHello is among them");
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("segments-over-tls");
     let this = std::env::current_exe().expect("it has a path");
     let mut command = Command::new(this);

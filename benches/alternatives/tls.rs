@@ -111,7 +111,7 @@ fn in_the_bed() -> Subject {
     let scenario = bed().script(&script).expect("it has no client of the catalogue");
     assert!(scenario.run_once().outcome().is_served());
     Subject::once("the same in the bed, over the link", Unit::Often, move || {
-        drop(black_box(scenario.run_once()))
+        drop(black_box(scenario.run_once()));
     })
 }
 

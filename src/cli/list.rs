@@ -77,7 +77,7 @@ fn scenario(format: Format, scenario: &KnownScenario, out: &mut Out) -> Result<(
     let runs = bed().script(&script).map_err(Failed::input)?.run_all();
     let state = if unmet(&script, &runs).is_empty() { "as expected" } else { "not as expected" };
     let about = scenario.about();
-    Ok(match format {
+    match format {
         Format::Json => out.line(json!({
             "id": scenario.id(), "scenario": scenario.name, "state": state, "about": about, "pending": null,
         }))?,
@@ -85,13 +85,14 @@ fn scenario(format: Format, scenario: &KnownScenario, out: &mut Out) -> Result<(
             out.line(format_args!("{:<4} {state:<15} {}", scenario.id(), scenario.name))?;
             out.line(format_args!("       {about}"))?;
         }
-    })
+    }
+    Ok(())
 }
 
 /// What no scenario shows of an entry of the catalogue.
 fn lacking(format: Format, known: &Known, left: &str, out: &mut Out) -> Result<(), Failed> {
     let state = if known.scenarios().next().is_some() { "partly pending" } else { "pending" };
-    Ok(match format {
+    match format {
         Format::Json => out.line(json!({
             "id": known.id, "scenario": null, "state": state, "about": known.about, "pending": left,
         }))?,
@@ -99,7 +100,8 @@ fn lacking(format: Format, known: &Known, left: &str, out: &mut Out) -> Result<(
             out.line(format_args!("{:<4} {state:<15} {}", known.id, known.about))?;
             out.line(format_args!("       {left}"))?;
         }
-    })
+    }
+    Ok(())
 }
 
 fn servers(format: Format, out: &mut Out) -> Result<(), Failed> {

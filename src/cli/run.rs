@@ -8,7 +8,7 @@ use crate::bed::{Run, bed};
 use crate::clients::{ClientSpec, Family, KnownClient, Profile, Role, families};
 use crate::nearest;
 use crate::outcome::Outcome;
-use crate::report::{every_ladder, junit_of_runs, ladder, markdown_matrix, matrix, run_line};
+use crate::report::{every_ladder, junit_of_runs, ladder, markdown_matrix, matrix, run_line, time};
 use crate::scenarios::{Known, KnownScenario, SCENARIOS, unmet};
 use crate::script::Script;
 use crate::servers::{BackEnd, Front, Security, ServerName};
@@ -77,12 +77,27 @@ fn run_scenario(name: &str, options: &RunOptions, out: &mut Out) -> Result<Statu
         ReportFormat::Json => runs.iter().try_for_each(|run| out.line(run_line(run)))?,
         ReportFormat::Junit => out.line(junit_of_runs(&runs).map_err(Failed::input)?)?,
         ReportFormat::Markdown | ReportFormat::Human => {
-            runs.iter().try_for_each(|run| ladders(run, options, out))?;
+            company(&runs, options, out)?;
             unmet.iter().try_for_each(|words| out.line(format_args!("not as expected: {words}")))?;
         }
     }
     let broken = runs.iter().any(is_broken) || !unmet.is_empty();
     Ok(if broken { Status::Differs } else { Status::Expected })
+}
+
+/// The ladder of clients that met, which is the same for all of them but for what came of it.
+fn company(runs: &[Run], options: &RunOptions, out: &mut Out) -> io::Result<()> {
+    let (first, others) =
+        if options.every_result { (runs, &[][..]) } else { runs.split_at(runs.len().min(1)) };
+    first.iter().try_for_each(|run| ladders(run, options, out))?;
+    for run in others {
+        for (number, ending) in std::iter::once(&run.ending).chain(run.alternatives()).enumerate() {
+            let whose = if number == 0 { format!("{}:", run.client) } else { "  or".to_owned() };
+            let says = ending.says().map(|text| format!(": {text}")).unwrap_or_default();
+            out.line(format_args!("{whose} {} at {}{says}", ending.outcome, time(ending.at())))?;
+        }
+    }
+    Ok(())
 }
 
 fn ladders(run: &Run, options: &RunOptions, out: &mut Out) -> io::Result<()> {
