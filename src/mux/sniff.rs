@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, ReadBuf, copy_buf, sink};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
@@ -225,15 +225,19 @@ impl Mux {
             && let Some(refusal) = sniffer.refusal(early)
         {
             observer.speaks(refusal.len());
-            // A client that does not take it has nothing to lose by it.
-            let until = until.max(Instant::now() + Duration::from_secs(1));
             let farewell = async {
                 stream.write_all(&refusal).await?;
                 stream.shutdown().await
             };
-            drop(timeout_at(until, farewell).await);
+            let until = Instant::now() + FAREWELL;
+            let said = matches!(timeout_at(until, farewell).await, Ok(Ok(())));
+            observer.closed(&why);
+            if said {
+                drop(timeout_at(until, read_away(stream)).await);
+            }
+        } else {
+            observer.closed(&why);
         }
-        observer.closed(&why);
         Sniffed::Closed(why)
     }
 
@@ -250,6 +254,19 @@ impl Mux {
         Sniffed::Routed { route, connection }
     }
 }
+
+/// How long a client that is refused may take to hear why.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Lets the client close: if the connection were closed here with something of the client's unread, the system would reset
+/// it, and what was said be lost (RFC 9112, section 9.6, has it for HTTP/1).
+async fn read_away(stream: impl AsyncRead + Unpin) -> io::Result<u64> {
+    let mut unread = BufReader::with_capacity(512, stream.take(MOST_UNREAD));
+    copy_buf(&mut unread, &mut sink()).await
+}
+
+/// The most bytes that are read of a client that is refused.
+const MOST_UNREAD: u64 = 1 << 20;
 
 enum Read {
     Decided,
