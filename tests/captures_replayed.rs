@@ -173,9 +173,10 @@ fn a_request_tells_who_made_it_and_in_which_mode() {
 }
 
 #[test]
-fn a_recording_that_is_named_after_its_client_goes_on_as_that_one() {
-    let recording = Recording::open("captures/grpc-go-1.33.3__cmux-header.pcap").expect("it is a capture");
-    let scenario = bed().named_server("cmux-header".parse().expect("it is a server"));
+fn a_recording_of_tls_that_is_named_after_its_client_goes_on_as_that_one() {
+    let recording =
+        Recording::open("captures/grpc-go-1.33.3__tls-cmux-header.pcapng").expect("it is a capture");
+    let scenario = bed().named_server("tls-cmux-header".parse().expect("it is a server"));
     let flows = replay(&recording, None, &scenario, None);
     assert_eq!(flows[0].continued_as, [find_client("grpc-go@1.33.3").expect("it is known").spec]);
     assert_eq!(flows[0].known_by, Some(KnownBy::Recording));

@@ -261,7 +261,11 @@ pub(super) fn replay_one(
     }
     let candidates = match (known, known_by) {
         (Some(known), Some(KnownBy::Caller)) => vec![known],
-        (Some(known), Some(KnownBy::Recording)) if begins_so(&known, client) => vec![known],
+        (Some(known), Some(KnownBy::Recording)) if begins_so(&known, client) => {
+            // In the clear a beginning says all that it can, and who else begins so may be meant as well. A handshake says
+            // next to nothing.
+            if client.tls.is_some() { vec![known] } else { fitting(client) }
+        }
         (_, Some(KnownBy::Recording)) => {
             // It is named after a client that does not begin so.
             (replayed.client, replayed.known_by) = (None, None);
