@@ -287,7 +287,7 @@ fn has_token(head: &RequestHead, field: &str, token: &[u8]) -> bool {
     tokens.any(|one| one.trim_ascii().eq_ignore_ascii_case(token))
 }
 
-fn is_grpc(content_type: &[u8]) -> bool {
+pub(super) fn is_grpc(content_type: &[u8]) -> bool {
     content_type
         .strip_prefix(b"application/grpc")
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
