@@ -141,6 +141,9 @@ pub(super) struct ServeOptions {
     /// Only says whether the configuration can be used.
     #[arg(long)]
     pub(super) check: bool,
+    /// How much is said on standard error: error, warn, info, debug, trace or off.
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    pub(super) log: String,
 }
 
 /// `2s`, `500ms`.

@@ -1,0 +1,50 @@
+//! The listener's TLS, from the files that the configuration names.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::config::Tls;
+
+/// Why TLS can't be spoken, and which file is to blame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityError(String);
+
+impl fmt::Display for IdentityError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for IdentityError {}
+
+/// Reads certificate and key.
+///
+/// # Errors
+///
+/// If a file can't be read, or they don't belong together.
+pub fn server_config(tls: &Tls) -> Result<Arc<ServerConfig>, IdentityError> {
+    let fault = |file: &Path, error: &dyn fmt::Display| IdentityError(format!("{}: {error}", file.display()));
+    let chain = CertificateDer::pem_file_iter(&tls.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| fault(&tls.certificate, &error))?;
+    if chain.is_empty() {
+        return Err(fault(&tls.certificate, &"there is no certificate in it"));
+    }
+    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| fault(&tls.key, &error))?;
+    // Named, since a program with two providers has no default.
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| fault(&tls.certificate, &error))?;
+    let mut config = builder
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| fault(&tls.certificate, &error))?;
+    config.alpn_protocols = tls.alpn.iter().map(|name| name.clone().into_bytes()).collect();
+    Ok(Arc::new(config))
+}
