@@ -162,7 +162,8 @@ fn a_replay_in_json_has_stable_names() {
     );
     assert_eq!((&lines[0]["outcome"], &lines[0]["route"]), (&"served".into(), &"grpc".into()));
     assert_eq!(lines[0]["captured_outcome"], "stalled");
-    assert_eq!(lines[0]["continued_as"], serde_json::json!(["grpc-go@1.33.3"]));
+    let continued_as = lines[0]["continued_as"].as_array().expect("a list");
+    assert!(continued_as.len() > 1 && continued_as.contains(&"grpc-go@1.26.0".into()), "{continued_as:?}");
     let unnamed =
         file("incident.pcap", &fs::read("captures/grpc-go-1.33.3__cmux-header.pcap").expect("the capture"));
     let (lines, _) = json(&["replay", unnamed.to_str().expect("a path"), "--server", "mux"]);
@@ -344,7 +345,8 @@ fn a_client_over_tls_is_replayed_in_the_clear() {
     let (lines, status) = json(&["replay", capture, "--tls", "plaintext", "--server", "mux"]);
     assert_eq!(status, Some(0));
     assert_eq!((&lines[0]["outcome"], &lines[0]["captured_outcome"]), (&"served".into(), &"stalled".into()));
-    assert_eq!(lines[0]["continued_as"], serde_json::json!(["grpc-go@1.33.3"]));
+    let continued_as = lines[0]["continued_as"].as_array().expect("a list");
+    assert!(continued_as.len() > 1 && continued_as.contains(&"grpc-go@1.26.0".into()), "{continued_as:?}");
     let left = "captures/grpc-go-1.67.1__tls-noalpn-cmux-settings.pcapng";
     let (lines, status) = json(&["replay", left, "--tls", "plaintext"]);
     assert_eq!((&lines[0]["skipped"], status), (&"the client sent nothing inside of TLS".into(), Some(0)));

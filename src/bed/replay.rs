@@ -264,7 +264,8 @@ pub(super) fn replay_one(
         (Some(known), Some(KnownBy::Recording)) if begins_so(&known, client) => {
             // In the clear a beginning says all that it can, and who else begins so may be meant as well. A handshake says
             // next to nothing.
-            if client.tls.is_some() { vec![known] } else { fitting(client) }
+            let in_the_clear = client.tls.is_none() || tls == TlsReplay::Plaintext;
+            if in_the_clear { fitting(client) } else { vec![known] }
         }
         (_, Some(KnownBy::Recording)) => {
             // It is named after a client that does not begin so.
