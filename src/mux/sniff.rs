@@ -265,8 +265,9 @@ async fn read_away(stream: impl AsyncRead + Unpin) -> io::Result<u64> {
     copy_buf(&mut unread, &mut sink()).await
 }
 
-/// The most bytes that are read of a client that is refused.
-const MOST_UNREAD: u64 = 1 << 20;
+/// The most bytes that are read of a client that is refused: twice HTTP/2's initial window, which a client may have on the way. One
+/// that floods is not listened to for longer.
+const MOST_UNREAD: u64 = 128 * 1024;
 
 enum Read {
     Decided,
