@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a table for whoever asked for it")]
 
 mod capturing;
+mod checking;
 mod driving;
 mod machine;
 mod observing;
@@ -73,7 +74,23 @@ fn live(options: &Options) -> Result<bool, String> {
         }
         report(folder, options.repeat > 1)?;
     }
-    Ok(!finished.is_empty() && finished.iter().all(Finished::is_in_order) && !table.has_failures())
+    let check_agrees = if plan.is_named() { check(&machine)? } else { true };
+    let in_order = finished.iter().all(Finished::is_in_order) && !table.has_failures();
+    Ok(!finished.is_empty() && in_order && check_agrees)
+}
+
+/// Whether `muxbed check` says of the real servers what the bed says of their models.
+fn check(machine: &Machine) -> Result<bool, String> {
+    let Some(differences) = checking::differences(machine)? else {
+        println!("skipped: muxbed check, for want of the servers above");
+        return Ok(true);
+    };
+    println!(
+        "muxbed check against the real servers says what the bed says of their models, but for {} things",
+        differences.len()
+    );
+    differences.iter().for_each(|difference| println!("  {difference}"));
+    Ok(differences.is_empty())
 }
 
 /// Says what the bed would have predicted otherwise.

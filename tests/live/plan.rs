@@ -48,6 +48,8 @@ pub(crate) struct Plan {
     clients: BTreeSet<ClientSpec>,
     servers: Vec<ServerName>,
     repeat: u32,
+    /// Whether nobody asked for something in particular.
+    named: bool,
 }
 
 const CORE_CLIENTS: [&str; 7] = [
@@ -60,7 +62,7 @@ const CORE_CLIENTS: [&str; 7] = [
     "curl@7.88.1/http1",
 ];
 
-const CORE_SERVERS: [&str; 4] = ["direct", "cmux-preface", "mux", "mux-to-h2c"];
+const CORE_SERVERS: [&str; 5] = ["direct", "cmux-header", "cmux-preface", "mux", "mux-to-h2c"];
 
 const CLIENTS: [&str; 16] = [
     "grpc-go@1.8.0",
@@ -112,7 +114,13 @@ impl Plan {
         } else {
             options.server.clone()
         };
-        Ok(Self { clients, servers, repeat: options.repeat })
+        let named = options.client.is_empty() && options.server.is_empty();
+        Ok(Self { clients, servers, repeat: options.repeat, named })
+    }
+
+    /// Whether it is the core or everything, and nothing that was picked out.
+    pub(crate) fn is_named(&self) -> bool {
+        self.named
     }
 
     pub(crate) fn clients(&self) -> impl Iterator<Item = &ClientSpec> {
