@@ -85,10 +85,10 @@ fn check(machine: &Machine) -> Result<bool, String> {
         println!("skipped: muxbed check, for want of the servers above");
         return Ok(true);
     };
-    println!(
-        "muxbed check against the real servers says what the bed says of their models, but for {} things",
-        differences.len()
-    );
+    match differences.len() {
+        0 => println!("muxbed check says of the real servers what the bed says of their models"),
+        count => println!("muxbed check says otherwise than the bed {count} times:"),
+    }
     differences.iter().for_each(|difference| println!("  {difference}"));
     Ok(differences.is_empty())
 }
