@@ -141,6 +141,9 @@ impl Sniffer {
             (None, Some(Trouble::Broken)) => {
                 (ErrorCode::ProtocolError, "its first request could not be read".to_owned())
             }
+            (None, Some(Trouble::WindowOverflow)) => {
+                (ErrorCode::FlowControlError, "its window is larger than there can be".to_owned())
+            }
             (None, None) if self.read.len() >= limit => {
                 (ErrorCode::EnhanceYourCalm, "its first request does not come to an end".to_owned())
             }

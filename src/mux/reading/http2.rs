@@ -5,13 +5,17 @@ use bytes::Bytes;
 use super::{Answer, starts_with};
 use crate::wire::frame::{HEADER_LENGTH, INITIAL_MAX_FRAME_SIZE};
 use crate::wire::hpack::{Decoder, INITIAL_TABLE_SIZE};
-use crate::wire::{Frame, PREFACE, RawFrame};
+use crate::wire::{Frame, PREFACE, RawFrame, StreamId};
 
 /// The most bytes of a header list that is read before the route is chosen (RFC 9113, section 6.5.2).
 const HEADER_LIST_LIMIT: usize = 64 * 1024;
 
 /// The most frames before the first request that have to be answered, SETTINGS and PING. Clients send one or two.
 const MOST_ANSWERS: u32 = 100;
+
+/// A connection's window to begin with, and the largest that there can be (RFC 9113, section 6.9).
+const INITIAL_WINDOW: u64 = 65_535;
+const LARGEST_WINDOW: u64 = (1 << 31) - 1;
 
 /// What is known about HTTP/2.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub(in crate::mux) struct Opening {
     /// SETTINGS of the client that are complete, acknowledgements not counted.
     pub(in crate::mux) settings: u32,
     pings: u32,
+    /// By how much the client has widened the connection's window.
+    widened: u64,
     /// The fragments of the first request's header block, until its last one.
     block: Option<Vec<u8>>,
     /// The fields of the first request.
@@ -46,6 +52,8 @@ pub(in crate::mux) struct Opening {
 pub(in crate::mux) enum Trouble {
     /// What followed the preface breaks the protocol.
     Broken,
+    /// It widens the connection's window beyond what there can be (RFC 9113, section 6.9.1).
+    WindowOverflow,
     /// Too much of it has to be answered.
     Flood,
 }
@@ -111,6 +119,19 @@ impl Opening {
                 self.pings += 1;
                 false
             }
+            Frame::WindowUpdate { stream: StreamId::CONNECTION, increment } => {
+                self.widened += u64::from(u32::from(increment));
+                if self.widened + INITIAL_WINDOW > LARGEST_WINDOW {
+                    return Err(Trouble::WindowOverflow);
+                }
+                false
+            }
+            // On a stream that nobody has opened there can be none of these (section 5.1); nor can a client promise anything
+            // (section 8.4).
+            Frame::Data { .. }
+            | Frame::RstStream { .. }
+            | Frame::WindowUpdate { .. }
+            | Frame::PushPromise { .. } => return Err(Trouble::Broken),
             Frame::Headers { fragment, end_headers: true, .. } => return self.request(&fragment),
             Frame::Headers { fragment, end_headers, .. } => {
                 self.block = Some(fragment.to_vec());
@@ -167,6 +188,17 @@ mod tests {
         for frames in [&[PING][..], &[SETTINGS, HEADERS, PING], &[SETTINGS, CONTINUATION]] {
             assert_eq!(opening(frames).trouble, Some(Trouble::Broken), "{frames:?}");
         }
+        let idle: [&[u8]; 3] = [
+            &[0, 0, 0, 0, 0, 0, 0, 0, 1],
+            &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8],
+            &[0, 0, 4, 8, 0, 0, 0, 0, 1, 0, 0, 0, 1],
+        ];
+        for frame in idle {
+            assert_eq!(opening(&[SETTINGS, frame]).trouble, Some(Trouble::Broken), "{frame:?}");
+        }
+        let widest: &[u8] = &[0, 0, 4, 8, 0, 0, 0, 0, 0, 0x7f, 0xff, 0, 0];
+        assert_eq!(opening(&[SETTINGS, widest]).trouble, None);
+        assert_eq!(opening(&[SETTINGS, widest, widest]).trouble, Some(Trouble::WindowOverflow));
         assert_eq!(opening(&[SETTINGS, &[0, 0x40, 1, 0, 0, 0, 0, 0, 1]]).trouble, Some(Trouble::Broken));
     }
 
