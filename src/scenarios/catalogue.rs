@@ -66,12 +66,20 @@ pub const CATALOGUE: &[Known] = &[
     lacks(
         "A12",
         "a flood of SETTINGS before HEADERS",
-        "a writer that blocks, for want of a client that does not read",
+        "a writer that blocks: a script's client reads; the test `a12_a_client_that_does_not_read_its_answers_is_closed_at_the_deadline` has it",
     ),
     shown("A13", "the same over TLS"),
     shown("A14", "a client that waits for the acknowledgement of its own SETTINGS"),
-    lacks("B1", "connections that say nothing", "ten thousand at once: a script names each of its clients"),
-    lacks("B2", "shutting down while a client is silent", "scripts do not shut servers down"),
+    lacks(
+        "B1",
+        "connections that say nothing",
+        "thousands at once: a script names each of its clients; the test `b2_a_thousand_silent_clients_do_not_hold_up_the_end` has them",
+    ),
+    lacks(
+        "B2",
+        "shutting down while a client is silent",
+        "scripts do not shut servers down; the test `b2_a_thousand_silent_clients_do_not_hold_up_the_end` does",
+    ),
     shown("B3", "a preface in pieces"),
     shown("B4", "HTTP/1 byte by byte"),
     shown("B5", "messages shorter than what a matcher reads"),
@@ -82,33 +90,49 @@ pub const CATALOGUE: &[Known] = &[
     lacks(
         "B10",
         "protocols in which the server speaks first",
-        "a rule that hands over without sniffing: the bed's `mux` has none",
+        "a route at the deadline: the bed's `mux` has none; the test `b10_a_client_that_waits_for_the_server_to_speak_gets_one_at_the_deadline` has one",
     ),
     shown("B11", "a deadline shorter than the way"),
     lacks(
         "C1",
         "megabytes before any HEADERS",
-        "the bytes themselves: written out they would be a script of megabytes",
+        "the bytes themselves: written out they would be a script of megabytes; the test `c1_what_comes_before_a_request_is_read_up_to_the_limit` writes them",
     ),
     shown("C2", "CONTINUATION without end, tables too large"),
     lacks(
         "C3",
         "heads of HTTP/1 longer than the limit",
-        "the bed's `mux` has no rule that reads further into HTTP/1 than its method",
+        "the bed's `mux` has no rule that reads further into HTTP/1 than its method; the test `c3_a_request_line_beyond_the_limit_goes_where_one_says` has one",
     ),
-    lacks("C4", "a ClientHello in pieces, lying lengths", "SNI: the bed's `mux` has no rule for it"),
+    lacks(
+        "C4",
+        "a ClientHello in pieces, lying lengths",
+        "SNI: the bed's `mux` has no rule for it; the test `c4_a_record_that_lies_about_its_length_does_not_hang_anybody` has one",
+    ),
     lacks(
         "C5",
         "two sniffers with a buffer each, and a long hello",
-        "there is one sniffer with one buffer here, and Envoy is not modelled",
+        "there is one sniffer with one buffer here, as the test `c5_rules_for_all_protocols_share_what_was_read` shows, and Envoy is not modelled",
     ),
-    lacks("C6", "no file descriptors left", "the simulated network has none to run out of"),
-    lacks("C7", "a back end that takes no more connections", "the bed's back ends take all"),
+    lacks(
+        "C6",
+        "no file descriptors left",
+        "the simulated network has none to run out of; the test `c6_a_system_without_descriptors_is_asked_again_and_not_all_the_time` has a listener that fails so",
+    ),
+    lacks(
+        "C7",
+        "a back end that takes no more connections",
+        "the bed's back ends take all; the test `c7_a_route_that_nobody_serves_sheds_what_its_queue_can_not_take` has one that does not",
+    ),
     shown("D1", "methods and first lines of HTTP/1"),
     shown("D2", "content-types, upgrades, and shapes of header blocks"),
     shown("D3", "field names in upper case"),
     shown("D4", "TLS on a cleartext port and the other way round"),
-    lacks("D5", "the PROXY protocol before everything else", "the bed's `mux` does not read it"),
+    lacks(
+        "D5",
+        "the PROXY protocol before everything else",
+        "the bed's `mux` does not read it; the tests of `mux_rules` have one that does",
+    ),
     lacks(
         "D6",
         "what looks like HTTP and is not",
@@ -118,7 +142,7 @@ pub const CATALOGUE: &[Known] = &[
     lacks(
         "E1",
         "gRPC and plain requests on one connection of HTTP/2",
-        "routing each request: a connection goes to one back end here",
+        "routing each request: a connection goes to one back end here; the tests of `mux_per_request` have the other way",
     ),
     shown("E2", "several requests on one connection of HTTP/1"),
     shown("E3", "what is sniffed is replayed exactly"),
@@ -129,12 +153,36 @@ pub const CATALOGUE: &[Known] = &[
     ),
     lacks("E5", "throughput after the hand-over", "a matter of `cargo bench`"),
     shown("E6", "a back end that leaves while an acknowledgement is expected"),
-    lacks("F1", "closing one listener of several", "scripts do not open or close listeners"),
-    lacks("F2", "closing the multiplexer", "scripts do not shut servers down"),
-    lacks("F3", "draining until a deadline", "scripts do not shut servers down"),
-    lacks("F4", "new rules while connections are sniffed", "scripts do not change a server's rules"),
-    lacks("F5", "a handler of errors that says stop", "there is no such handler"),
-    lacks("F6", "accepting that fails for a while", "the simulated listener does not fail"),
+    lacks(
+        "F1",
+        "closing one listener of several",
+        "scripts do not close routes; the test `f1_a_route_that_is_closed_leaves_the_others` does",
+    ),
+    lacks(
+        "F2",
+        "closing the multiplexer",
+        "scripts do not shut servers down; the test `f2_what_is_queued_when_it_ends_is_delivered_and_nothing_is_leaked` does",
+    ),
+    lacks(
+        "F3",
+        "draining until a deadline",
+        "scripts do not shut servers down; the test `f3_a_client_that_makes_up_its_mind_while_it_drains_is_served` does",
+    ),
+    lacks(
+        "F4",
+        "new rules while connections are sniffed",
+        "scripts do not change a server's rules; the test `f4_rules_are_replaced_while_connections_are_being_sniffed` does",
+    ),
+    lacks(
+        "F5",
+        "a handler of errors that says stop",
+        "a script has no such handler; the test `f5_who_is_told_of_a_failure_may_end_it` has one",
+    ),
+    lacks(
+        "F6",
+        "accepting that fails for a while",
+        "the simulated listener does not fail; in the test `f6_a_connection_that_was_gone_before_it_was_accepted_costs_nothing` one does",
+    ),
 ];
 
 #[cfg(test)]
