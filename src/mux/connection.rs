@@ -23,11 +23,11 @@ pub struct Connection<S> {
     readable: Bytes,
     /// What is left to be taken out.
     accounts: Option<Box<Accounts>>,
-    facts: Facts,
+    facts: Box<Facts>,
 }
 
 impl<S> Connection<S> {
-    pub(crate) fn new(stream: S, mut facts: Facts, hand_over: HandOver) -> Self {
+    pub(crate) fn new(stream: S, mut facts: Box<Facts>, hand_over: HandOver) -> Self {
         let HandOver { replay, accounts, header } = hand_over;
         if let Some(header) = header {
             facts.proxy_header = Some(header.into());
@@ -127,7 +127,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
+        let connection = self.get_mut();
+        if connection.accounts.is_none() {
+            return Pin::new(&mut connection.inner).poll_write(context, bytes);
+        }
+        Pin::new(connection).poll_write_vectored(context, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(

@@ -192,24 +192,20 @@ impl Sniffing {
     {
         self.observer.accepted();
         let (mux, observer) = (self.handle.current(), Arc::clone(&self.observer));
+        let facts = Box::new(facts);
         self.tasks.spawn(async move {
             let until = mux.patience();
-            let peer = facts.socket_peer;
-            let why = match mux.meet(until, stream, facts, &*observer).await {
-                Sniffed::Routed { route, connection } => {
-                    debug!(?peer, %route, "a connection goes to its route");
-                    match deliver.deliver(&route, connection, until).await {
-                        Ok(()) => return,
-                        Err(Undelivered::RouteClosed) => Closed::RouteClosed,
-                        Err(Undelivered::QueueFull) => Closed::QueueFull,
-                    }
-                }
-                Sniffed::Closed(why) => {
-                    debug!(?peer, reason = why.reason(), "a connection is closed: {why}");
-                    return;
-                }
+            let Sniffed::Routed { route, connection } = mux.meet(until, stream, facts, &*observer).await
+            else {
+                return;
             };
-            debug!(?peer, reason = why.reason(), "a connection is closed: {why}");
+            // In a box, so that those that are not decided yet don't have its size.
+            let why = match Box::pin(deliver.deliver(&route, connection, until)).await {
+                Ok(()) => return,
+                Err(Undelivered::RouteClosed) => Closed::RouteClosed,
+                Err(Undelivered::QueueFull) => Closed::QueueFull,
+            };
+            debug!(%route, reason = why.reason(), "a connection is closed: {why}");
             observer.closed(&why);
         });
         self.handle.set_pending(self.tasks.len());

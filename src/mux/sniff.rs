@@ -8,16 +8,17 @@
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, ReadBuf, copy_buf, sink};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_rustls::TlsAcceptor;
+use tracing::debug;
 
 use super::classifier::{DEFAULT_LIMIT, ProxyHeaders, Rejection, Route, Rules, Verdict};
 use super::connection::Connection;
@@ -107,8 +108,8 @@ impl Mux {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let sniffer = Sniffer::new(&self.policy);
-        self.sniff_until(self.patience(), stream, Facts::default(), sniffer, observer).await
+        let sniffer = Box::new(Sniffer::new(&self.policy));
+        self.sniff_until(self.patience(), stream, Box::default(), sniffer, observer).await
     }
 
     /// When what begins now has to be decided.
@@ -117,39 +118,44 @@ impl Mux {
     }
 
     /// The same for a connection as a listener accepted it, from its PROXY header and its TLS handshake on.
-    pub(super) async fn meet<S>(
+    #[expect(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice while it waits")]
+    pub(super) fn meet<S>(
         &self,
         until: Instant,
         stream: S,
-        facts: Facts,
+        facts: Box<Facts>,
         observer: &(impl Observer + ?Sized),
-    ) -> Sniffed<Transport<S>>
+    ) -> impl Future<Output = Sniffed<Transport<S>>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let Some(config) = &self.tls else {
-            let sniffer = Sniffer::new(&self.policy);
-            return self.sniff_until(until, Transport::Plain(stream), facts, sniffer, observer).await;
-        };
-        // In a box, so that connections without TLS don't have its size.
-        let secured = Box::pin(timeout_at(until, self.secure(config, stream, facts))).await;
-        let (stream, facts) = match secured.unwrap_or(Err(Closed::Deadline)) {
-            Ok(secured) => secured,
-            Err(why) => {
-                observer.closed(&why);
-                return Sniffed::Closed(why);
-            }
-        };
-        let sniffer = Sniffer::behind_tls(&self.policy, facts.tls.clone());
-        self.sniff_until(until, stream, facts, sniffer, observer).await
+        async move {
+            let Some(config) = &self.tls else {
+                let sniffer = Box::new(Sniffer::new(&self.policy));
+                return self.sniff_until(until, Transport::Plain(stream), facts, sniffer, observer).await;
+            };
+            let peer = facts.socket_peer;
+            // In a box, so that connections without TLS don't have its size.
+            let secured = Box::pin(timeout_at(until, self.secure(config, stream, facts))).await;
+            let (stream, facts) = match secured.unwrap_or(Err(Closed::Deadline)) {
+                Ok(secured) => secured,
+                Err(why) => {
+                    debug!(?peer, reason = why.reason(), "a connection is closed: {why}");
+                    observer.closed(&why);
+                    return Sniffed::Closed(why);
+                }
+            };
+            let sniffer = Box::new(Sniffer::behind_tls(&self.policy, facts.tls.clone()));
+            self.sniff_until(until, stream, facts, sniffer, observer).await
+        }
     }
 
     async fn secure<S>(
         &self,
         config: &Arc<ServerConfig>,
         mut stream: S,
-        mut facts: Facts,
-    ) -> Result<(Transport<S>, Facts), Closed>
+        mut facts: Box<Facts>,
+    ) -> Result<(Transport<S>, Box<Facts>), Closed>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -196,59 +202,69 @@ impl Mux {
         }
     }
 
-    async fn sniff_until<S>(
+    #[expect(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice while it waits")]
+    fn sniff_until<S>(
         &self,
         until: Instant,
         mut stream: S,
-        facts: Facts,
-        mut sniffer: Sniffer,
+        facts: Box<Facts>,
+        mut sniffer: Box<Sniffer>,
         observer: &(impl Observer + ?Sized),
-    ) -> Sniffed<S>
+    ) -> impl Future<Output = Sniffed<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let early = &self.policy.early;
-        let why = match timeout_at(until, read_on(&mut stream, &mut sniffer, early, observer)).await {
-            Ok(Ok(Read::Decided)) => match sniffer.verdict().clone() {
-                Verdict::Match(route) => return self.routed(route, stream, facts, sniffer, observer),
-                Verdict::Reject(why) => Closed::Rejected(why),
-                Verdict::NeedMore => Closed::Rejected(Rejection::NoRule),
-            },
-            Ok(Ok(Read::End)) => Closed::End { after: sniffer.length() },
-            Ok(Err(error)) => Closed::Failed(error),
-            Err(_elapsed) => Closed::Deadline,
-        };
-        if let Some(route) = self.otherwise.as_ref().filter(|_| why.may_fail_open(sniffer.awaits_header())) {
-            return self.routed(route.clone(), stream, facts, sniffer, observer);
-        }
-        if let Closed::Rejected(_) | Closed::Deadline = why
-            && let Some(refusal) = sniffer.refusal(early)
-        {
-            observer.speaks(refusal.len());
-            let farewell = async {
-                stream.write_all(&refusal).await?;
-                stream.shutdown().await
+        async move {
+            let early = &self.policy.early;
+            let ended = {
+                let mut alarm = pin!(sleep_until(until));
+                let mut unflushed = false;
+                let ended = poll_fn(|context| {
+                    let read =
+                        poll_sniff(&mut stream, &mut sniffer, early, observer, &mut unflushed, context);
+                    if read.is_pending() && alarm.as_mut().poll(context).is_ready() {
+                        return Poll::Ready(Err(Closed::Deadline));
+                    }
+                    read.map_err(Closed::Failed)
+                });
+                ended.await
             };
-            let until = Instant::now() + FAREWELL;
-            let said = matches!(timeout_at(until, farewell).await, Ok(Ok(())));
-            observer.closed(&why);
-            if said {
-                drop(timeout_at(until, read_away(stream)).await);
+            let why = match ended {
+                Ok(Read::Decided) => match sniffer.verdict().clone() {
+                    Verdict::Match(route) => return self.routed(route, stream, facts, *sniffer, observer),
+                    Verdict::Reject(why) => Closed::Rejected(why),
+                    Verdict::NeedMore => Closed::Rejected(Rejection::NoRule),
+                },
+                Ok(Read::End) => Closed::End { after: sniffer.length() },
+                Err(why) => why,
+            };
+            let open = self.otherwise.as_ref().filter(|_| why.may_fail_open(sniffer.awaits_header()));
+            if let Some(route) = open {
+                return self.routed(route.clone(), stream, facts, *sniffer, observer);
             }
-        } else {
-            observer.closed(&why);
+            debug!(peer = ?facts.socket_peer, reason = why.reason(), "a connection is closed: {why}");
+            if let Closed::Rejected(_) | Closed::Deadline = why
+                && let Some(refusal) = sniffer.refusal(early)
+            {
+                observer.speaks(refusal.len());
+                // In a box, since few connections come to this.
+                Box::pin(say_farewell(stream, refusal, || observer.closed(&why))).await;
+            } else {
+                observer.closed(&why);
+            }
+            Sniffed::Closed(why)
         }
-        Sniffed::Closed(why)
     }
 
     fn routed<S>(
         &self,
         route: Route,
         stream: S,
-        facts: Facts,
+        facts: Box<Facts>,
         sniffer: Sniffer,
         observer: &(impl Observer + ?Sized),
     ) -> Sniffed<S> {
+        debug!(peer = ?facts.socket_peer, %route, "a connection belongs to a route");
         observer.routed(&route, sniffer.length());
         let connection = Connection::new(stream, facts, sniffer.hand_over(&self.policy.early));
         Sniffed::Routed { route, connection }
@@ -258,11 +274,20 @@ impl Mux {
 /// How long a client that is refused may take to hear why.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Lets the client close: if the connection were closed here with something of the client's unread, the system would reset
-/// it, and what was said be lost (RFC 9112, section 9.6, has it for HTTP/1).
-async fn read_away(stream: impl AsyncRead + Unpin) -> io::Result<u64> {
-    let mut unread = BufReader::with_capacity(512, stream.take(MOST_UNREAD));
-    copy_buf(&mut unread, &mut sink()).await
+/// Says why, and lets the client close: if the connection were closed here with something of the client's unread, the system
+/// would reset it, and what was said be lost (RFC 9112, section 9.6, has it for HTTP/1).
+async fn say_farewell(mut stream: impl AsyncRead + AsyncWrite + Unpin, why: Bytes, then: impl FnOnce()) {
+    let until = Instant::now() + FAREWELL;
+    let said = async {
+        stream.write_all(&why).await?;
+        stream.shutdown().await
+    };
+    let said = matches!(timeout_at(until, said).await, Ok(Ok(())));
+    then();
+    if said {
+        let mut unread = BufReader::with_capacity(512, stream.take(MOST_UNREAD));
+        drop(timeout_at(until, copy_buf(&mut unread, &mut sink())).await);
+    }
 }
 
 /// The most bytes that are read of a client that is refused: twice HTTP/2's initial window, which a client may have on the way. One
@@ -274,61 +299,52 @@ enum Read {
     End,
 }
 
-async fn read_on<S>(
+/// Reads what is there until it is decided; if nothing is, says what has to be said before waiting for more.
+fn poll_sniff<S>(
     stream: &mut S,
     sniffer: &mut Sniffer,
     early: &EarlySettings,
     observer: &(impl Observer + ?Sized),
-) -> io::Result<Read>
+    unflushed: &mut bool,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<Read>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut waits = false;
+    let mut stream = Pin::new(stream);
     loop {
-        if *sniffer.verdict() != Verdict::NeedMore {
-            return Ok(Read::Decided);
-        }
-        match read_or_speak(stream, sniffer, early).await? {
-            Next::Read(0) => return Ok(Read::End),
-            Next::Read(_) => {}
-            Next::Speak(bytes) => {
-                if !std::mem::replace(&mut waits, true) {
-                    observer.waits_for_headers();
-                }
-                observer.speaks(bytes.len());
-                stream.write_all(&bytes).await?;
-                stream.flush().await?;
+        while !sniffer.unwritten().is_empty() {
+            match ready!(stream.as_mut().poll_write(context, sniffer.unwritten()))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => sniffer.written(written),
             }
+            *unflushed = true;
         }
-    }
-}
-
-enum Next {
-    Read(usize),
-    Speak(Bytes),
-}
-
-/// Reads what is there; if nothing is, gives what has to be said before waiting for more.
-async fn read_or_speak<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    sniffer: &mut Sniffer,
-    early: &EarlySettings,
-) -> io::Result<Next> {
-    poll_fn(|context| {
+        if *unflushed {
+            ready!(stream.as_mut().poll_flush(context))?;
+            *unflushed = false;
+        }
+        if *sniffer.verdict() != Verdict::NeedMore {
+            return Poll::Ready(Ok(Read::Decided));
+        }
         // On the stack while something is read, and not kept by a connection that says nothing.
         let mut scratch = [MaybeUninit::uninit(); 4096];
         let mut buffer = ReadBuf::uninit(&mut scratch);
-        match Pin::new(&mut *stream).poll_read(context, &mut buffer) {
-            Poll::Ready(Ok(())) => {
-                sniffer.push(buffer.filled());
-                Poll::Ready(Ok(Next::Read(buffer.filled().len())))
+        match stream.as_mut().poll_read(context, &mut buffer)? {
+            Poll::Ready(()) if buffer.filled().is_empty() => return Poll::Ready(Ok(Read::End)),
+            Poll::Ready(()) => sniffer.push(buffer.filled()),
+            Poll::Pending => {
+                let begins = !sniffer.has_spoken();
+                match sniffer.speak(early) {
+                    0 => return Poll::Pending,
+                    bytes => {
+                        if begins {
+                            observer.waits_for_headers();
+                        }
+                        observer.speaks(bytes);
+                    }
+                }
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => match sniffer.speak(early) {
-                Some(bytes) => Poll::Ready(Ok(Next::Speak(bytes))),
-                None => Poll::Pending,
-            },
         }
-    })
-    .await
+    }
 }

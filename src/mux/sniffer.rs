@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::wire::{ErrorCode, Frame, PREFACE, StreamId};
 
@@ -40,6 +40,8 @@ struct Spoken {
     from_client: Filter<FromClient>,
     /// What the back end will read.
     filtered: BytesMut,
+    /// What is being said to the client and has not been written.
+    unwritten: BytesMut,
 }
 
 /// What a back end gets of a connection.
@@ -103,18 +105,37 @@ impl Sniffer {
         }
     }
 
-    /// What has to be written now, when nothing more is there to be read: SETTINGS if the client may be waiting for them,
-    /// and then answers to what it sent.
-    pub(crate) fn speak(&mut self, early: &EarlySettings) -> Option<Bytes> {
-        let mut out = BytesMut::new();
-        if self.spoken.is_none() && self.decision.waits_for_a_request(&self.read) {
+    /// Says what has to be said when nothing more is there to be read: SETTINGS if the client may be waiting for them, and
+    /// then answers to what it sent. Gives how many bytes that adds to [`Self::unwritten`].
+    pub(crate) fn speak(&mut self, early: &EarlySettings) -> usize {
+        let begins = self.spoken.is_none() && self.decision.waits_for_a_request(&self.read);
+        if begins {
             self.begin_to_speak();
-            out.extend_from_slice(&early.encoded());
         }
+        let Some(spoken) = &mut self.spoken else { return 0 };
+        let before = spoken.unwritten.len();
+        if begins {
+            spoken.unwritten.extend_from_slice(&early.encoded());
+        }
+        spoken.unwritten.unsplit(spoken.from_client.judge.answer.split());
+        spoken.unwritten.len() - before
+    }
+
+    /// Whether anything has been said.
+    pub(crate) fn has_spoken(&self) -> bool {
+        self.spoken.is_some()
+    }
+
+    /// What has been said and not been written.
+    pub(crate) fn unwritten(&self) -> &[u8] {
+        self.spoken.as_ref().map_or(&[], |spoken| &spoken.unwritten)
+    }
+
+    /// So much of it has been written.
+    pub(crate) fn written(&mut self, length: usize) {
         if let Some(spoken) = &mut self.spoken {
-            out.extend_from_slice(&spoken.from_client.judge.answer.split());
+            spoken.unwritten.advance(length);
         }
-        (!out.is_empty()).then(|| out.freeze())
     }
 
     /// What is written to an HTTP/2 client that no rule wants, before its connection is closed.
@@ -149,7 +170,8 @@ impl Sniffer {
             }
             (None, None) => (ErrorCode::Http11Required, "its first request did not come in time".to_owned()),
         };
-        let mut out = BytesMut::new();
+        // The rest of a frame that has been begun comes first.
+        let mut out = BytesMut::from(self.unwritten());
         if self.spoken.is_none() {
             out.extend_from_slice(&early.encoded());
         }
@@ -165,9 +187,9 @@ impl Sniffer {
         let Some(spoken) = self.spoken else {
             return HandOver { replay: self.read.split_off(begin).freeze(), accounts: None, header };
         };
-        let Spoken { mut from_client, filtered } = *spoken;
+        let Spoken { mut from_client, filtered, mut unwritten } = *spoken;
         from_client.judge.answers = false;
-        let unwritten = from_client.judge.answer.split();
+        unwritten.unsplit(from_client.judge.answer.split());
         let from_server = FromServer::behind(early, from_client.judge.acknowledged);
         let from_server = Filter::new(from_server, 0);
         let accounts = Some(Box::new(Accounts { from_client, from_server, unwritten }));
@@ -179,7 +201,7 @@ impl Sniffer {
         let mut from_client = Filter::new(judge, PREFACE.len());
         let mut filtered = BytesMut::new();
         from_client.push(&self.read[self.decision.begin()..], &mut filtered);
-        self.spoken = Some(Box::new(Spoken { from_client, filtered }));
+        self.spoken = Some(Box::new(Spoken { from_client, filtered, unwritten: BytesMut::new() }));
     }
 }
 
@@ -203,7 +225,9 @@ mod tests {
         let policy = Policy { rules, limit: 16 * 1024, headers, early: early_settings.clone() };
         let mut sniffer = Sniffer::new(&policy);
         sniffer.push(early);
-        assert!(sniffer.speak(&early_settings).is_some());
+        let said = sniffer.speak(&early_settings);
+        assert!(said > 0);
+        sniffer.written(said);
         let mut late = late.iter();
         while *sniffer.verdict() == Verdict::NeedMore {
             sniffer.push(late.next().expect("it is decided before everything is read"));

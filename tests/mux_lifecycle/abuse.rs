@@ -13,6 +13,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use super::{Running, grpc_and_http, rest, settle};
 
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+const ACK: &[u8] = &[0, 0, 0, 4, 1, 0, 0, 0, 0];
 const PING: &[u8] = &[0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
 
 /// The code of the GOAWAY at the end of what a client heard.
@@ -182,5 +183,42 @@ async fn c7_a_route_that_nobody_serves_sheds_what_its_queue_can_not_take() {
         assert_eq!(rest(clients.pop().unwrap()).await, b"");
         assert_eq!((started.elapsed(), counters.closed("queue_full")), (Duration::from_secs(after), 1));
         assert!(http.accept().await.is_some() && http.accept().await.is_some());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a12_what_a_slow_client_was_being_told_at_the_deadline_comes_whole_before_the_back_end_speaks() {
+    // The room that the client's window leaves ends in every part of the frames that it is owed.
+    for room in 1..30 {
+        let (door, connections) = mpsc::unbounded_channel();
+        let listener = Streams::new(UnboundedReceiverStream::new(connections));
+        let mut running = Running::with(grpc_and_http().otherwise("http"), door.clone(), listener);
+        let (client, server) = tokio::io::duplex(room);
+        let (mut client_reads, mut client_writes) = tokio::io::split(client);
+        door.send(Ok(server)).unwrap();
+        let says = tokio::spawn(async move {
+            client_writes.write_all(&[&PREFACE[..], SETTINGS].concat()).await.unwrap();
+            client_writes
+        });
+        let mut connection = running.http.accept().await.unwrap();
+        assert_eq!(running.elapsed(), Duration::from_secs(5));
+        let heard = tokio::spawn(async move { rest(&mut client_reads).await });
+        connection.write_all(&[SETTINGS, ACK].concat()).await.unwrap();
+        connection.shutdown().await.unwrap();
+        drop(connection);
+        let heard = heard.await.unwrap();
+        let mut reader = FrameReader::new(1 << 14);
+        reader.push(&heard);
+        let frames = std::iter::from_fn(|| reader.next_frame().unwrap()).map(|frame| frame.parse().unwrap());
+        let told: Vec<&str> = frames
+            .map(|frame| match frame {
+                Frame::Settings(_) => "SETTINGS",
+                Frame::SettingsAck => "SETTINGS ack",
+                _ => "something else",
+            })
+            .collect();
+        assert_eq!(told, ["SETTINGS", "SETTINGS ack", "SETTINGS"], "room for {room}");
+        assert_eq!(reader.buffered(), 0);
+        drop(says);
     }
 }
