@@ -14,6 +14,7 @@ use futures_core::Stream;
 use muxbed::bed::bed;
 use muxbed::clients::Work;
 use muxbed::mux::{Classifier, DEFAULT_LIMIT, Rule, Rules, Verdict};
+use muxbed::wire::PREFACE;
 use tokio::io::{join, sink};
 
 use super::handshakes::ByteByByte;
@@ -47,7 +48,9 @@ pub(crate) fn subjects() -> Vec<Subject> {
             let codec = h2::Codec::<_, Bytes>::new(join(&h2_flight[..], sink()));
             assert!(headers(codec));
         }),
-        over("the classifier, a gRPC first flight", &grpc, usize::MAX, "grpc").beside(GRPC_H2, None),
+        over("the classifier, a gRPC first flight", &grpc, usize::MAX, "grpc")
+            .aim(1e-6)
+            .beside(GRPC_H2, None),
         Subject::once(GRPC_H2_BYTES, Unit::Time, move || {
             let codec = h2::Codec::<_, Bytes>::new(join(ByteByByte(&h2_bytes[..]), sink()));
             assert!(headers(codec));
@@ -55,13 +58,25 @@ pub(crate) fn subjects() -> Vec<Subject> {
         over("the classifier, a gRPC first flight byte by byte", &grpc, 1, "grpc")
             .beside(GRPC_H2_BYTES, None),
         Subject::once(HTTPARSE, Unit::Time, || assert!(head_is_complete(black_box(GET)))),
-        over("the classifier, a GET", GET, usize::MAX, "http").beside(HTTPARSE, None),
+        over("the classifier, a GET", GET, usize::MAX, "http").aim(60e-9).beside(HTTPARSE, None),
+        preface(),
         Subject::once(HTTPARSE_BYTES, Unit::Time, || {
             let complete = (1..=GET.len()).position(|length| head_is_complete(black_box(&GET[..length])));
             assert_eq!(complete, Some(GET.len() - 1));
         }),
         over("the classifier, a GET byte by byte", GET, 1, "http").beside(HTTPARSE_BYTES, None),
     ]
+}
+
+/// HTTP/2's preface, where that is all that a rule asks for.
+fn preface() -> Subject {
+    let rules = Arc::new(Rules::new().to("http", Rule::Http1).to("http2", Rule::Http2));
+    let subject = Subject::once("the classifier, the preface", Unit::Time, move || {
+        let mut classifier = Classifier::new(Arc::clone(&rules), DEFAULT_LIMIT);
+        let verdict = classifier.push(black_box(&PREFACE));
+        assert!(matches!(verdict, Verdict::Match(matched) if matched.name() == "http2"));
+    });
+    subject.aim(60e-9)
 }
 
 /// What grpc-go sends of its own accord, up to the byte that tells that it is gRPC.

@@ -13,6 +13,7 @@ mod captures;
 mod classifier;
 mod handshakes;
 mod measure;
+mod multiplexer;
 mod tls;
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -41,6 +42,7 @@ fn main() {
     let mut subjects = handshakes::subjects();
     subjects.extend(captures::subjects());
     subjects.extend(classifier::subjects());
+    subjects.extend(multiplexer::subjects());
     subjects.extend(tls::subjects());
     let asked_for = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
     if let Some(times) = times {

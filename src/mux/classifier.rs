@@ -133,11 +133,13 @@ pub struct Classifier {
 
 impl Classifier {
     /// A classifier for one connection that decides within `limit` bytes.
+    #[inline]
     pub fn new(rules: Arc<Rules>, limit: usize) -> Self {
         Self::expecting(ProxyHeaders::Unexpected, rules, limit)
     }
 
     /// The same for connections that may begin with a PROXY header. The rules look at what follows it.
+    #[inline]
     pub fn expecting(headers: ProxyHeaders, rules: Arc<Rules>, limit: usize) -> Self {
         Self { decision: Decision::new(rules, limit, headers), bytes: Vec::new() }
     }
@@ -156,7 +158,7 @@ impl Classifier {
     pub fn push(&mut self, bytes: &[u8]) -> &Verdict {
         if self.bytes.is_empty() {
             // Most connections are decided by what comes first, and need no copy of it.
-            if *self.decision.look(bytes) == Verdict::NeedMore {
+            if matches!(self.decision.look(bytes), Verdict::NeedMore) {
                 self.bytes.extend_from_slice(bytes);
             }
         } else if *self.decision.verdict() == Verdict::NeedMore {
@@ -187,6 +189,7 @@ enum Proxy {
 }
 
 impl Decision {
+    #[inline]
     pub(super) fn new(rules: Arc<Rules>, limit: usize, headers: ProxyHeaders) -> Self {
         let proxy = match headers {
             ProxyHeaders::Unexpected => Proxy::Settled(None, 0),
@@ -201,9 +204,14 @@ impl Decision {
         Self::begin_with(rules, limit, Proxy::Settled(None, 0), Reading::behind_tls(tls))
     }
 
+    #[inline]
     fn begin_with(rules: Arc<Rules>, limit: usize, proxy: Proxy, reading: Reading) -> Self {
         let mut decision = Self { rules, limit, proxy, reading, verdict: Verdict::NeedMore };
-        decision.look(&[]);
+        // Most rules have nothing to say of nothing.
+        let waits = decision.rules.list.first().is_some_and(|(rule, _)| rule.needs_bytes());
+        if !waits || limit == 0 || decision.reading.terminated().is_some() {
+            decision.look(&[]);
+        }
         decision
     }
 
@@ -235,7 +243,7 @@ impl Decision {
 
     /// Looks at all that has come so far.
     pub(super) fn look(&mut self, whole: &[u8]) -> &Verdict {
-        if self.verdict == Verdict::NeedMore {
+        if matches!(self.verdict, Verdict::NeedMore) {
             let visible = &whole[..whole.len().min(self.limit)];
             self.verdict = match self.decide(visible) {
                 Verdict::NeedMore if visible.len() >= self.limit => Verdict::Reject(Rejection::TooLong),

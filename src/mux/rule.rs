@@ -127,6 +127,11 @@ impl Rule {
         Self::Custom(Custom::new(name, probe))
     }
 
+    /// Whether it says "not yet" to nothing at all, on a connection whose TLS was not taken off.
+    pub(super) fn needs_bytes(&self) -> bool {
+        !matches!(self, Self::Any | Self::Bytes(_) | Self::AnyBytes(_) | Self::Custom(_))
+    }
+
     /// Asks the rule. Once it is Match or Reject it stays so, however the bytes go on.
     pub(super) fn ask(&self, reading: &mut Reading, bytes: &[u8]) -> Answer {
         match self {

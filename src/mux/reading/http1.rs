@@ -51,37 +51,54 @@ impl RequestLine {
         (self.method_end > 0).then(|| &bytes[self.method_begin..self.method_end])
     }
 
+    /// Goes on part by part, as most lines come whole, and in the middle of a part if they don't.
     pub(super) fn advance(&mut self, bytes: &[u8]) {
-        while let Some(&byte) = bytes.get(self.position) {
-            self.state = match (self.state, byte) {
-                (State::Is | State::IsNot, _) => return,
-                (State::Begin, b'\r') if self.position == 0 => State::EmptyLine,
-                (State::EmptyLine, b'\n') => State::Begin,
-                (State::Begin, _) if is_token(byte) => {
+        while let Some(rest @ &[byte, ..]) = bytes.get(self.position..) {
+            let (length, state) = match self.state {
+                State::Is | State::IsNot => return,
+                State::Begin if byte == b'\r' && self.position == 0 => (1, State::EmptyLine),
+                State::EmptyLine if byte == b'\n' => (1, State::Begin),
+                State::Begin if is_token(byte) => {
                     self.method_begin = self.position;
-                    State::Method
+                    (1, State::Method)
                 }
-                (State::Method, b' ') => {
-                    self.method_end = self.position;
-                    State::Target { is_empty: true }
+                State::Method => match part(rest, is_token) {
+                    (length, None) => (length, State::Method),
+                    (length, Some(b' ')) => {
+                        self.method_end = self.position + length;
+                        (length + 1, State::Target { is_empty: true })
+                    }
+                    _ => (0, State::IsNot),
+                },
+                State::Target { is_empty } => match part(rest, is_target) {
+                    (length, None) => (length, State::Target { is_empty: false }),
+                    (length, Some(b' ')) if length > 0 || !is_empty => (length + 1, State::Version(0)),
+                    _ => (0, State::IsNot),
+                },
+                State::Version(right) if right < VERSION.len() => {
+                    let expected = &VERSION[right..];
+                    let length = rest.len().min(expected.len());
+                    if rest[..length] == expected[..length] {
+                        (length, State::Version(right + length))
+                    } else {
+                        (0, State::IsNot)
+                    }
                 }
-                (State::Method, _) if is_token(byte) => State::Method,
-                (State::Target { is_empty: false }, b' ') => State::Version(0),
-                (State::Target { .. }, _) if is_target(byte) => {
-                    // The longest part: the rest of it in one go.
-                    let rest = &bytes[self.position..];
-                    self.position += rest.iter().take_while(|byte| is_target(**byte)).count() - 1;
-                    State::Target { is_empty: false }
-                }
-                (State::Version(right), _) if VERSION.get(right) == Some(&byte) => State::Version(right + 1),
-                (State::Version(7), b'0' | b'1') => State::Version(8),
-                (State::Version(8), b'\r') => State::End,
-                (State::Version(8) | State::End, b'\n') => State::Is,
-                _ => State::IsNot,
+                State::Version(7) if matches!(byte, b'0' | b'1') => (1, State::Version(8)),
+                State::Version(8) if byte == b'\r' => (1, State::End),
+                State::Version(8) | State::End if byte == b'\n' => (1, State::Is),
+                _ => (0, State::IsNot),
             };
-            self.position += 1;
+            self.position += length;
+            self.state = state;
         }
     }
+}
+
+/// How many bytes are of a kind, and the one that comes behind them.
+fn part(bytes: &[u8], is_one: impl Fn(u8) -> bool) -> (usize, Option<u8>) {
+    let length = bytes.iter().position(|byte| !is_one(*byte)).unwrap_or(bytes.len());
+    (length, bytes.get(length).copied())
 }
 
 /// RFC 9110, section 5.6.2.

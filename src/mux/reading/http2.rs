@@ -67,9 +67,8 @@ impl Http2 {
                 Answer::NeedMore => {}
                 Answer::Reject => *self = Self::No,
                 Answer::Match => {
-                    let mut opening = Opening { next: PREFACE.len(), ..Opening::default() };
-                    opening.advance(bytes);
-                    *self = Self::Preface(opening);
+                    *self = Self::Preface(Opening { next: PREFACE.len(), ..Opening::default() });
+                    self.advance(bytes);
                 }
             },
         }
