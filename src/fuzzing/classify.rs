@@ -4,6 +4,7 @@
 //! What a back end should get is worked out here from the whole stream and from what the multiplexer wrote, frame by
 //! frame, and not with the filters that the multiplexer itself uses.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,7 +157,8 @@ impl Meeting {
             Ok(Frame::Ping { ack: true, opaque }) => Some(opaque),
             _ => None,
         });
-        if *delivered != without_what_was_answered(sent, &mut pongs) {
+        let acknowledged = said.iter().filter(|frame| is_acknowledgement(frame)).count();
+        if *delivered != without_what_was_answered(sent, &mut pongs, acknowledged) {
             return Err("the back end did not get what was sent without what the multiplexer answered");
         }
         if pongs.next().is_some() {
@@ -204,17 +206,40 @@ fn back_end_says(delivered: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What is left of a stream without the one acknowledgement that the multiplexer's SETTINGS bring about, and without the
-/// PINGs that were answered: the first ones, in their order.
-fn without_what_was_answered(sent: &Bytes, pongs: &mut impl Iterator<Item = [u8; 8]>) -> Vec<u8> {
+/// What is left of a stream without the one acknowledgement that the multiplexer's SETTINGS bring about, without the PINGs
+/// that were answered: the first ones, in their order, and with the first SETTINGS that were acknowledged as one frame.
+fn without_what_was_answered(
+    sent: &Bytes,
+    pongs: &mut impl Iterator<Item = [u8; 8]>,
+    acknowledged: usize,
+) -> Vec<u8> {
     let mut rest = sent.clone();
     let mut left = rest.split_to(sent.len().min(PREFACE.len())).to_vec();
     let mut owed = 1;
+    let mut joined: Option<(usize, Vec<Setting>, RawFrame)> = None;
+    let mut to_join = acknowledged;
     loop {
         let before = rest.clone();
         let Some(frame) = RawFrame::decode(&mut rest) else { break };
         let answered = match frame.parse() {
             Ok(Frame::Ping { ack: false, opaque }) => pongs.next().is_some_and(|pong| pong == opaque),
+            Ok(Frame::Settings(settings)) if to_join > 0 => {
+                let joins = joined.as_ref().is_none_or(|(_, first, _)| may_be_one(first, &settings));
+                to_join = if joins { to_join - 1 } else { 0 };
+                match &mut joined {
+                    None => joined = Some((left.len(), settings, frame.clone())),
+                    Some((_, first, whole)) if joins => {
+                        first.retain(|earlier| settings.iter().all(|later| later.id != earlier.id));
+                        first.extend(settings);
+                        let mut bytes = Vec::new();
+                        let one = Frame::Settings(first.clone());
+                        one.encode(&mut bytes).expect("a hundred values fit");
+                        *whole = frames(&bytes).remove(0);
+                    }
+                    Some(_) => {}
+                }
+                joins
+            }
             _ if owed > 0 && is_acknowledgement(&frame) => {
                 owed -= 1;
                 true
@@ -226,7 +251,24 @@ fn without_what_was_answered(sent: &Bytes, pongs: &mut impl Iterator<Item = [u8;
         }
     }
     left.extend_from_slice(&rest);
+    if let Some((place, _, frame)) = joined {
+        let mut first = Vec::new();
+        frame.encode(&mut first);
+        left.splice(place..place, first);
+    }
     left
+}
+
+/// Whether nobody can tell these from one SETTINGS frame.
+fn may_be_one(first: &[Setting], second: &[Setting]) -> bool {
+    let distinct = |settings: &[Setting]| {
+        let ids: BTreeSet<u16> = settings.iter().map(|setting| setting.id.into()).collect();
+        ids.len() == settings.len()
+    };
+    let table =
+        |settings: &[Setting]| settings.iter().any(|setting| setting.id == SettingId::HeaderTableSize);
+    let small = first.len() + second.len() <= 100;
+    small && distinct(first) && distinct(second) && !(table(first) && table(second))
 }
 
 fn frames(bytes: &[u8]) -> Vec<RawFrame> {

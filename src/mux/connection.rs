@@ -13,7 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use super::facts::Facts;
+use super::settings::encoded;
 use super::sniffer::{Accounts, HandOver};
+use crate::wire::Frame;
 
 /// A connection behind the multiplexer.
 #[derive(Debug)]
@@ -60,7 +62,30 @@ impl<S> Connection<S> {
 
 impl Accounts {
     fn are_settled(&self) -> bool {
-        self.unwritten.is_empty() && self.from_client.is_transparent() && self.from_server.is_transparent()
+        self.unwritten.is_empty() && !self.looks_at_the_client() && self.from_server.is_transparent()
+    }
+
+    /// Whether there is, or may come to be, something to change in what the client sends.
+    fn looks_at_the_client(&self) -> bool {
+        self.from_server.judge.settings_to_come || !self.from_client.is_transparent()
+    }
+
+    /// Gives the back end the acknowledgement of SETTINGS that the multiplexer's have spoken for: the client's, if it is still
+    /// to come, and otherwise one in its place.
+    fn acknowledge_what_was_spoken_for(&mut self, readable: &mut Bytes) {
+        if !std::mem::take(&mut self.from_server.judge.spoken_for) {
+            return;
+        }
+        if self.from_client.judge.unacknowledged > 0 {
+            self.from_client.judge.unacknowledged -= 1;
+            return;
+        }
+        let mut out = BytesMut::from(std::mem::take(readable));
+        self.from_client.insert(encoded(&Frame::SettingsAck), &mut out);
+        *readable = out.freeze();
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
     }
 }
 
@@ -71,7 +96,10 @@ impl<S: AsyncRead + Unpin> Connection<S> {
         let mut out = BytesMut::new();
         while out.is_empty() {
             let mut read = ReadBuf::new(&mut scratch);
-            ready!(Pin::new(&mut self.inner).poll_read(context, &mut read))?;
+            if Pin::new(&mut self.inner).poll_read(context, &mut read)?.is_pending() {
+                accounts.reader = Some(context.waker().clone());
+                return Poll::Pending;
+            }
             if read.filled().is_empty() {
                 // The end: what was held back of a last frame goes too.
                 accounts.from_client.release(&mut out);
@@ -107,8 +135,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     ) -> Poll<io::Result<()>> {
         let connection = self.get_mut();
         if connection.readable.is_empty() {
-            let filters = |accounts: &Accounts| !accounts.from_client.is_transparent();
-            if !connection.accounts.as_deref().is_some_and(filters) {
+            if !connection.accounts.as_deref().is_some_and(Accounts::looks_at_the_client) {
                 return Pin::new(&mut connection.inner).poll_read(context, buffer);
             }
             ready!(connection.poll_filtered(context))?;
@@ -150,6 +177,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
             accounts.from_server.push(slice, &mut accounts.unwritten);
             taken += slice.len();
         }
+        accounts.acknowledge_what_was_spoken_for(&mut connection.readable);
         // What can't be written now is written before anything else.
         match connection.poll_unwritten(context) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),

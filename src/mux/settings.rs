@@ -3,14 +3,17 @@
 //! Most gRPC clients send nothing but preface and SETTINGS until they have the server's SETTINGS. To see their first
 //! request the multiplexer sends some of its own. What follows keeps both sides within RFC 9113:
 //!
-//! - to the client the server looks like one that sends SETTINGS twice. The first values are no looser than the
-//!   protocol's initial ones, and MAX_CONCURRENT_STREAMS is stated, since its absence reads as no limit. The server's own
-//!   then follow, with an explicit value for what the first stated and they leave out, and without NO_RFC7540_PRIORITIES,
-//!   which may not change (RFC 9218, section 2.1);
+//! - to the client the server looks like one that sends SETTINGS twice. Of a back end that is not known, the first values
+//!   are no looser than the protocol's initial ones, and MAX_CONCURRENT_STREAMS is stated, since its absence reads as no
+//!   limit. The server's own then follow, with an explicit value for what the first stated and they leave out, and without
+//!   NO_RFC7540_PRIORITIES, which may not change (RFC 9218, section 2.1);
+//! - a server whose own say what the first said already has been spoken for: they are not passed on, and the client's
+//!   acknowledgement of the first is that of the server's own;
 //! - to the server the client looks like one that began before the server's SETTINGS came, which section 3.4 allows: the
-//!   client's acknowledgement of the multiplexer's SETTINGS is taken out, so acknowledgements and SETTINGS match;
+//!   client's acknowledgement of the multiplexer's SETTINGS is otherwise taken out, so acknowledgements and SETTINGS match;
 //! - the multiplexer acknowledges the client's SETTINGS, for clients that wait for that too, and takes the server's
-//!   acknowledgements of them out.
+//!   acknowledgement of them out. Those that it has acknowledged it passes on as one frame, since some servers, x/net's
+//!   among them, acknowledge SETTINGS that come close together only once.
 //!
 //! A client acknowledges SETTINGS in the order in which they came (section 6.5.3), and the multiplexer's came first: so
 //! it is the client's first acknowledgement that goes.
@@ -31,14 +34,17 @@ const EARLY_STREAMS: u32 = 100;
 /// "No limit", said explicitly. 2^31-1 and not more, as grpc-java's servers say it.
 const UNLIMITED: u32 = (1 << 31) - 1;
 
+/// The largest dynamic table that the multiplexer reads a first request with.
+pub(super) const LARGEST_TABLE_SIZE: u32 = 64 * 1024;
+
 /// The initial values of RFC 9113, section 6.5.2.
 const INITIAL_HEADER_TABLE_SIZE: u32 = 4096;
 const INITIAL_WINDOW_SIZE: u32 = 65_535;
 
 /// The SETTINGS that a multiplexer sends to clients that wait for some, before it knows the back end.
 ///
-/// Whatever the back end, they are no looser than HTTP/2's initial values, since a client may act on them before the back
-/// end's own have reached it, and a back end need not take what it has not allowed.
+/// A client acts on them before the back end's own have reached it, and a back end need not take what it has not allowed: so
+/// of a back end that is not known they say nothing looser than HTTP/2's initial values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EarlySettings {
     stated: Arc<[Setting]>,
@@ -47,35 +53,20 @@ pub struct EarlySettings {
 impl Default for EarlySettings {
     /// At most 100 streams, and nothing else: for any back end.
     fn default() -> Self {
-        Self::of_back_end(&[])
+        Self { stated: [Setting { id: SettingId::MaxConcurrentStreams, value: EARLY_STREAMS }].into() }
     }
 }
 
 impl EarlySettings {
-    /// What can be said early of a back end that is known to send `own`: its limits, as far as they are stricter than
-    /// HTTP/2's initial values, and what may not change once it is stated. What is looser follows in its own SETTINGS.
+    /// The own SETTINGS of a back end that is known to send these, which then does not have to repeat them: the client gets
+    /// one SETTINGS frame, as it would from the back end itself. If it sends others after all, they follow.
     ///
-    /// A back end that sends NO_RFC7540_PRIORITIES is served without looking for that in all it ever sends, if it is
-    /// stated here.
+    /// A HEADER_TABLE_SIZE above 64 KiB is left to the back end: the multiplexer reads with no larger table.
     pub fn of_back_end(own: &[Setting]) -> Self {
-        let streams = Setting { id: SettingId::MaxConcurrentStreams, value: EARLY_STREAMS };
-        let mut stated = vec![streams];
-        for &setting in own {
-            let said_early = match setting.id {
-                SettingId::MaxConcurrentStreams => {
-                    stated.retain(|stated| stated.id != SettingId::MaxConcurrentStreams);
-                    true
-                }
-                SettingId::HeaderTableSize => setting.value < INITIAL_HEADER_TABLE_SIZE,
-                SettingId::InitialWindowSize => setting.value < INITIAL_WINDOW_SIZE,
-                SettingId::MaxHeaderListSize | SettingId::NoRfc7540Priorities => true,
-                _ => false,
-            };
-            if said_early {
-                stated.push(setting);
-            }
-        }
-        Self { stated: stated.into() }
+        let readable = |setting: &&Setting| {
+            setting.id != SettingId::HeaderTableSize || setting.value <= LARGEST_TABLE_SIZE
+        };
+        Self { stated: own.iter().filter(readable).copied().collect() }
     }
 
     /// They as a frame's bytes.
@@ -84,7 +75,30 @@ impl EarlySettings {
     }
 
     fn value(&self, id: SettingId) -> Option<u32> {
-        self.stated.iter().rev().find(|stated| stated.id == id).map(|stated| stated.value)
+        last(&self.stated, id)
+    }
+
+    /// Whether these come to the same.
+    fn say_the_same_as(&self, own: &[Setting]) -> bool {
+        let in_force = |settings: &[Setting], id| last(settings, id).or_else(|| initial(id));
+        let mut stated = self.stated.iter().chain(own);
+        stated.all(|setting| in_force(&self.stated, setting.id) == in_force(own, setting.id))
+    }
+}
+
+/// The value that counts.
+fn last(settings: &[Setting], id: SettingId) -> Option<u32> {
+    settings.iter().rev().find(|setting| setting.id == id).map(|setting| setting.value)
+}
+
+/// What is in force before anything is stated, if that is a number (RFC 9113, section 6.5.2; RFC 8441; RFC 9218).
+fn initial(id: SettingId) -> Option<u32> {
+    match id {
+        SettingId::HeaderTableSize => Some(INITIAL_HEADER_TABLE_SIZE),
+        SettingId::InitialWindowSize => Some(INITIAL_WINDOW_SIZE),
+        SettingId::MaxFrameSize => Some(INITIAL_MAX_FRAME_SIZE),
+        SettingId::EnableConnectProtocol | SettingId::NoRfc7540Priorities => Some(0),
+        _ => None,
     }
 }
 
@@ -97,8 +111,61 @@ pub(crate) struct FromClient {
     pub(crate) answers: bool,
     /// What it answers.
     pub(crate) answer: BytesMut,
-    /// How many of the client's SETTINGS it has acknowledged.
+    /// How many frames of SETTINGS go to the back end of those that it has acknowledged.
     pub(crate) acknowledged: u32,
+    /// The first of them, with what those that followed changed.
+    joined: Vec<Setting>,
+    /// Whether one of them was passed on behind the first.
+    is_split: bool,
+    /// Whether any was left out since the first says it too.
+    is_joined: bool,
+}
+
+impl FromClient {
+    /// A client that is sent SETTINGS, and answered, by the multiplexer.
+    pub(crate) fn answered() -> Self {
+        Self { unacknowledged: 1, answers: true, ..Self::default() }
+    }
+
+    /// Puts what the client has sent in several SETTINGS, and what is acknowledged already, in the place of the first of them,
+    /// which is among the frames that begin at `begin`. Before the first request there is nothing that could tell.
+    pub(crate) fn join(&mut self, filtered: &mut BytesMut, begin: usize) {
+        if !std::mem::take(&mut self.is_joined) {
+            return;
+        }
+        let mut rest = Bytes::copy_from_slice(&filtered[begin..]);
+        loop {
+            let place = filtered.len() - rest.len();
+            let Some(frame) = RawFrame::decode(&mut rest) else { return };
+            if matches!(frame.parse(), Ok(Frame::Settings(_))) {
+                filtered.truncate(place);
+                filtered.extend_from_slice(&encoded(&Frame::Settings(std::mem::take(&mut self.joined))));
+                filtered.extend_from_slice(&rest);
+                return;
+            }
+        }
+    }
+
+    /// Whether the back end can be told of these in the first SETTINGS that it gets. It can't if it would notice: of two values
+    /// for the table its encoder has to announce the smaller (RFC 7541, section 4.2), and x/net's server takes neither a
+    /// value twice in one frame nor more than a hundred of them (`Server.processSettings`).
+    fn joins(&mut self, later: &[Setting]) -> bool {
+        const MOST: usize = 100;
+        let table = SettingId::HeaderTableSize;
+        let two_tables = last(&self.joined, table).is_some() && last(later, table).is_some();
+        let states_twice = |settings: &[Setting]| {
+            settings.iter().enumerate().any(|(place, setting)| last(&settings[..place], setting.id).is_some())
+        };
+        let too_many = self.joined.len() + later.len() > MOST;
+        if self.is_split || too_many || two_tables || states_twice(&self.joined) || states_twice(later) {
+            return false;
+        }
+        for &setting in later {
+            self.joined.retain(|earlier| earlier.id != setting.id);
+            self.joined.push(setting);
+        }
+        true
+    }
 }
 
 impl Judge for FromClient {
@@ -125,8 +192,17 @@ impl Judge for FromClient {
                 self.answer.extend_from_slice(&encoded(&Frame::Ping { ack: true, opaque }));
                 Bytes::new()
             }
-            Ok(Frame::Settings(_)) if self.answers => {
+            Ok(Frame::Settings(settings)) if self.answers => {
                 self.answer.extend_from_slice(&encoded(&Frame::SettingsAck));
+                if self.acknowledged == 0 {
+                    self.joined = settings;
+                } else if self.joins(&settings) {
+                    self.is_joined = true;
+                    return Bytes::new();
+                } else {
+                    // Those behind it would otherwise overtake it.
+                    self.is_split = true;
+                }
                 self.acknowledged += 1;
                 as_it_was(&frame)
             }
@@ -144,7 +220,9 @@ impl Judge for FromClient {
 pub(crate) struct FromServer {
     early: EarlySettings,
     /// Whether its first SETTINGS are still to come, behind those of the multiplexer.
-    settings_to_come: bool,
+    pub(crate) settings_to_come: bool,
+    /// Whether the multiplexer's said for it what they say, so that the client's acknowledgement is due to it.
+    pub(crate) spoken_for: bool,
     /// Whether it states something that the client has been told otherwise for good.
     contradicts: bool,
     /// Acknowledgements of SETTINGS that the multiplexer has acknowledged already.
@@ -154,7 +232,13 @@ pub(crate) struct FromServer {
 impl FromServer {
     /// A back end whose client has got these SETTINGS already, and as many acknowledgements.
     pub(crate) fn behind(early: &EarlySettings, acknowledged: u32) -> Self {
-        Self { early: early.clone(), settings_to_come: true, contradicts: false, surplus_acks: acknowledged }
+        Self {
+            early: early.clone(),
+            settings_to_come: true,
+            spoken_for: false,
+            contradicts: false,
+            surplus_acks: acknowledged,
+        }
     }
 }
 
@@ -186,6 +270,10 @@ impl Judge for FromServer {
             frame.encode(&mut bytes);
             return bytes.freeze();
         };
+        if first && self.early.say_the_same_as(&settings) {
+            self.spoken_for = true;
+            return Bytes::new();
+        }
         let priorities = self.early.value(SettingId::NoRfc7540Priorities).unwrap_or(0);
         let may_stay =
             |setting: &Setting| setting.id != SettingId::NoRfc7540Priorities || setting.value == priorities;
@@ -193,16 +281,16 @@ impl Judge for FromServer {
         settings.retain(may_stay);
         if first {
             for stated in self.early.stated.iter() {
-                let initial = match stated.id {
-                    SettingId::MaxConcurrentStreams => UNLIMITED,
-                    SettingId::HeaderTableSize => INITIAL_HEADER_TABLE_SIZE,
-                    SettingId::InitialWindowSize => INITIAL_WINDOW_SIZE,
-                    SettingId::MaxHeaderListSize => u32::MAX,
-                    // It stays what it is.
-                    _ => continue,
+                let reset = match stated.id {
+                    SettingId::MaxConcurrentStreams => Some(UNLIMITED),
+                    SettingId::MaxHeaderListSize => Some(u32::MAX),
+                    // They stay what they are (RFC 9218, section 2.1; RFC 8441, section 3).
+                    SettingId::NoRfc7540Priorities | SettingId::EnableConnectProtocol => None,
+                    id => initial(id),
                 };
+                let Some(value) = reset else { continue };
                 if !settings.iter().any(|setting| setting.id == stated.id) {
-                    settings.push(Setting { id: stated.id, value: initial });
+                    settings.push(Setting { id: stated.id, value });
                 }
             }
         }
@@ -294,19 +382,27 @@ mod tests {
     }
 
     #[test]
-    fn a_back_end_that_is_known_states_what_may_not_change_from_the_beginning() {
+    fn a_back_end_that_is_known_has_been_spoken_for_once_it_says_what_was_said() {
         let own = [
             Setting { id: SettingId::MaxConcurrentStreams, value: 250 },
             Setting { id: SettingId::InitialWindowSize, value: 1 << 20 },
-            Setting { id: SettingId::MaxHeaderListSize, value: 8192 },
             Setting { id: SettingId::NoRfc7540Priorities, value: 1 },
         ];
         let early = EarlySettings::of_back_end(&own);
-        let stated = [own[0], own[2], own[3]];
-        assert_eq!(early.encoded(), encoded(&Frame::Settings(stated.to_vec())));
-        let (out, judge) = through(&FromServer::behind(&early, 0), &encoded(&Frame::Settings(own.to_vec())));
-        assert_eq!(out, encoded(&Frame::Settings(own.to_vec())));
-        assert!(judge.is_done());
+        assert_eq!(early.encoded(), encoded(&Frame::Settings(own.to_vec())));
+        let explicit = Setting { id: SettingId::HeaderTableSize, value: 4096 };
+        for said in [own.to_vec(), vec![own[1], own[2], own[0]], [&[explicit][..], &own].concat()] {
+            let said = encoded(&Frame::Settings(said));
+            let (out, judge) = through(&FromServer::behind(&early, 0), &[&said[..], DATA].concat());
+            assert_eq!(out, DATA);
+            assert!(judge.is_done() && judge.spoken_for);
+        }
+        let other = Setting { id: SettingId::InitialWindowSize, value: 100 };
+        for said in [vec![own[0], own[2]], [&own[..], &[other]].concat()] {
+            let said = encoded(&Frame::Settings(said));
+            let (out, judge) = through(&FromServer::behind(&early, 0), &said);
+            assert!(!out.is_empty() && !judge.spoken_for);
+        }
     }
 
     #[test]
@@ -315,14 +411,15 @@ mod tests {
             Setting { id: SettingId::HeaderTableSize, value: 0 },
             Setting { id: SettingId::InitialWindowSize, value: 100 },
             Setting { id: SettingId::MaxHeaderListSize, value: 8192 },
+            Setting { id: SettingId::MaxConcurrentStreams, value: 10 },
         ];
         let early = EarlySettings::of_back_end(&own);
         let (out, _) = through(&FromServer::behind(&early, 0), SETTINGS);
         let initial = [
-            Setting { id: SettingId::MaxConcurrentStreams, value: UNLIMITED },
             Setting { id: SettingId::HeaderTableSize, value: 4096 },
             Setting { id: SettingId::InitialWindowSize, value: 65_535 },
             Setting { id: SettingId::MaxHeaderListSize, value: u32::MAX },
+            Setting { id: SettingId::MaxConcurrentStreams, value: UNLIMITED },
         ];
         assert_eq!(out, encoded(&Frame::Settings(initial.to_vec())));
     }

@@ -2,6 +2,7 @@
 //! it, and what has to be said to it meanwhile.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -64,6 +65,8 @@ pub(crate) struct Accounts {
     pub(crate) from_server: Filter<FromServer>,
     /// What the client has yet to get, before anything else: at first, answers of the multiplexer.
     pub(crate) unwritten: BytesMut,
+    /// Who waits for what the client sends.
+    pub(crate) reader: Option<Waker>,
 }
 
 impl Sniffer {
@@ -187,18 +190,18 @@ impl Sniffer {
         let Some(spoken) = self.spoken else {
             return HandOver { replay: self.read.split_off(begin).freeze(), accounts: None, header };
         };
-        let Spoken { mut from_client, filtered, mut unwritten } = *spoken;
+        let Spoken { mut from_client, mut filtered, mut unwritten } = *spoken;
         from_client.judge.answers = false;
+        from_client.judge.join(&mut filtered, PREFACE.len());
         unwritten.unsplit(from_client.judge.answer.split());
         let from_server = FromServer::behind(early, from_client.judge.acknowledged);
         let from_server = Filter::new(from_server, 0);
-        let accounts = Some(Box::new(Accounts { from_client, from_server, unwritten }));
+        let accounts = Some(Box::new(Accounts { from_client, from_server, unwritten, reader: None }));
         HandOver { replay: filtered.freeze(), accounts, header }
     }
 
     fn begin_to_speak(&mut self) {
-        let judge = FromClient { unacknowledged: 1, answers: true, ..FromClient::default() };
-        let mut from_client = Filter::new(judge, PREFACE.len());
+        let mut from_client = Filter::new(FromClient::answered(), PREFACE.len());
         let mut filtered = BytesMut::new();
         from_client.push(&self.read[self.decision.begin()..], &mut filtered);
         self.spoken = Some(Box::new(Spoken { from_client, filtered, unwritten: BytesMut::new() }));
@@ -209,6 +212,7 @@ impl Sniffer {
 mod tests {
     use super::*;
     use crate::mux::Rule;
+    use crate::wire::Setting;
 
     const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
     const ACK: &[u8] = &[0, 0, 0, 4, 1, 0, 0, 0, 0];
@@ -233,7 +237,7 @@ mod tests {
             sniffer.push(late.next().expect("it is decided before everything is read"));
         }
         let HandOver { replay, accounts, .. } = sniffer.hand_over(&early_settings);
-        let Accounts { mut from_client, from_server, unwritten } = *accounts.expect("it has spoken");
+        let Accounts { mut from_client, from_server, unwritten, .. } = *accounts.expect("it has spoken");
         let mut delivered = BytesMut::from(&replay[..]);
         late.for_each(|piece| from_client.push(piece, &mut delivered));
         assert!(from_client.is_transparent());
@@ -264,10 +268,50 @@ mod tests {
     fn what_was_not_answered_before_the_hand_over_is_answered_after_it() {
         let early = [&PREFACE, SETTINGS].concat();
         let (bytes, owed, acknowledged) = delivered(&early, &[PING, SETTINGS, ACK, HEADERS]);
-        assert_eq!(bytes, [&PREFACE, SETTINGS, SETTINGS, HEADERS].concat());
+        assert_eq!(bytes, [&PREFACE, SETTINGS, HEADERS].concat());
         let mut pong = PING.to_vec();
         pong[4] = 1;
         assert_eq!(owed, [&pong, ACK].concat());
-        assert_eq!(acknowledged, 2);
+        assert_eq!(acknowledged, 1);
+    }
+
+    /// SETTINGS with these, by identifier.
+    fn settings(stated: &[(u16, u32)]) -> Vec<u8> {
+        let stated = stated.iter().map(|&(id, value)| Setting { id: id.into(), value }).collect();
+        encoded(&Frame::Settings(stated)).to_vec()
+    }
+
+    #[test]
+    fn settings_that_are_acknowledged_before_the_hand_over_are_one_frame_to_the_back_end() {
+        let window = [0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+        let early = [&PREFACE, &settings(&[(4, 7), (2, 0)])[..], &window].concat();
+        let late = [&settings(&[(1, 0)])[..], ACK, &settings(&[(4, 9), (5, 20_000)])].concat();
+        let joined = settings(&[(2, 0), (1, 0), (4, 9), (5, 20_000)]);
+        let expected = [&PREFACE, &joined[..], &window, HEADERS].concat();
+        for cut in 0..late.len() {
+            let (bytes, owed, acknowledged) = delivered(&early, &[&late[..cut], &late[cut..], HEADERS]);
+            assert_eq!((bytes, owed, acknowledged), (expected.clone(), [ACK, ACK].concat(), 1));
+        }
+    }
+
+    #[test]
+    fn settings_whose_order_a_back_end_could_notice_stay_frames_of_their_own_and_so_do_those_behind_them() {
+        let many: Vec<(u16, u32)> = (0..100).map(|id| (0x100 + id, 1)).collect();
+        let cases: [(&[(u16, u32)], &[(u16, u32)]); 4] = [
+            (&[(1, 0)], &[(1, 4096)]),
+            (&[(4, 1), (4, 2)], &[(5, 20_000)]),
+            (&[], &[(4, 1), (4, 2)]),
+            (&[(4, 1)], &many),
+        ];
+        for (first, second) in cases {
+            let early = [&PREFACE, &settings(first)[..]].concat();
+            let late = [settings(second), settings(&[(3, 1)])].concat();
+            let (bytes, _, acknowledged) = delivered(&early, &[&late, ACK, HEADERS]);
+            assert_eq!(
+                (bytes, acknowledged),
+                ([&early, &late, HEADERS].concat(), 3),
+                "{first:?}, {second:?}"
+            );
+        }
     }
 }

@@ -36,6 +36,8 @@ pub(crate) trait Judge {
 pub(crate) struct Filter<J> {
     pub(crate) judge: J,
     state: State,
+    /// A frame to be passed on where the one that is passing ends.
+    inserted: Bytes,
 }
 
 #[derive(Clone, Debug)]
@@ -51,12 +53,13 @@ impl<J: Judge> Filter<J> {
     /// A filter whose first `preface` bytes are no frame and pass.
     pub(crate) fn new(judge: J, preface: usize) -> Self {
         let state = if preface > 0 { State::Passing(preface) } else { State::Header(BytesMut::new()) };
-        Self { judge, state }
+        Self { judge, state, inserted: Bytes::new() }
     }
 
     /// Whether bytes need no longer be pushed through it.
     pub(crate) fn is_transparent(&self) -> bool {
         self.judge.is_done()
+            && self.inserted.is_empty()
             && match &self.state {
                 State::Header(start) => start.is_empty(),
                 State::Passing(_) => true,
@@ -76,17 +79,25 @@ impl<J: Judge> Filter<J> {
         }
     }
 
+    /// Adds a frame of the filter's own, between two of the others.
+    pub(crate) fn insert(&mut self, frame: Bytes, out: &mut BytesMut) {
+        match self.state {
+            State::Passing(_) => self.inserted = frame,
+            State::Header(_) | State::Dropping(_) | State::Holding(..) => out.extend_from_slice(&frame),
+        }
+    }
+
     /// Passes bytes on to `out`.
     pub(crate) fn push(&mut self, mut bytes: &[u8], out: &mut BytesMut) {
         while !bytes.is_empty() {
             match &mut self.state {
                 State::Passing(left) => {
                     let length = take(left, &mut bytes, |part| out.extend_from_slice(part));
-                    self.boundary(length);
+                    self.boundary(length, out);
                 }
                 State::Dropping(left) => {
                     let length = take(left, &mut bytes, |_| {});
-                    self.boundary(length);
+                    self.boundary(length, out);
                 }
                 State::Holding(held, left) => {
                     if take(left, &mut bytes, |part| held.extend_from_slice(part)) == 0 {
@@ -94,7 +105,7 @@ impl<J: Judge> Filter<J> {
                         if let Some(frame) = RawFrame::decode(&mut whole) {
                             out.extend_from_slice(&self.judge.held(frame));
                         }
-                        self.boundary(0);
+                        self.boundary(0, out);
                     }
                 }
                 State::Header(start) => {
@@ -129,12 +140,13 @@ impl<J: Judge> Filter<J> {
             Fate::Hold => State::Holding(header, length),
         };
         if let State::Passing(0) | State::Dropping(0) = self.state {
-            self.state = State::Header(BytesMut::new());
+            self.boundary(0, out);
         }
     }
 
-    fn boundary(&mut self, left: usize) {
+    fn boundary(&mut self, left: usize, out: &mut BytesMut) {
         if left == 0 {
+            out.extend_from_slice(&std::mem::take(&mut self.inserted));
             self.state = State::Header(BytesMut::new());
         }
     }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{Answer, starts_with};
+use crate::mux::settings::LARGEST_TABLE_SIZE;
 use crate::wire::frame::{HEADER_LENGTH, INITIAL_MAX_FRAME_SIZE};
 use crate::wire::hpack::{Decoder, INITIAL_TABLE_SIZE};
 use crate::wire::{Frame, PREFACE, RawFrame, StreamId};
@@ -145,8 +146,10 @@ impl Opening {
     }
 
     fn request(&mut self, block: &[u8]) -> Result<(), Trouble> {
-        let block =
-            Decoder::new(INITIAL_TABLE_SIZE).decode(block, HEADER_LIST_LIMIT).map_err(|_| Trouble::Broken)?;
+        // A table larger than the client was allowed is for the back end to judge.
+        let mut decoder = Decoder::new(INITIAL_TABLE_SIZE);
+        decoder.set_max_table_size(LARGEST_TABLE_SIZE);
+        let block = decoder.decode(block, HEADER_LIST_LIMIT).map_err(|_| Trouble::Broken)?;
         self.request = Some(block.fields.into_iter().map(|field| (field.name, field.value)).collect());
         Ok(())
     }

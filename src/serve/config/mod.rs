@@ -305,11 +305,13 @@ fn tls(value: &Value<'_>) -> Result<Tls, Wrong> {
 }
 
 fn early_settings(value: &Value<'_>) -> Result<EarlySettings, Wrong> {
-    const NAMES: [(&str, SettingId); 5] = [
+    const NAMES: [(&str, SettingId); 7] = [
         ("header-table-size", SettingId::HeaderTableSize),
         ("max-concurrent-streams", SettingId::MaxConcurrentStreams),
         ("initial-window-size", SettingId::InitialWindowSize),
+        ("max-frame-size", SettingId::MaxFrameSize),
         ("max-header-list-size", SettingId::MaxHeaderListSize),
+        ("enable-connect-protocol", SettingId::EnableConnectProtocol),
         ("no-rfc7540-priorities", SettingId::NoRfc7540Priorities),
     ];
     let section = value.section("a back end's SETTINGS", &NAMES.map(|(name, _)| name))?;
