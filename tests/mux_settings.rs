@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use muxbed::Incoming;
-use muxbed::bed::{What, bed};
-use muxbed::mux::{Mux, Rule, Rules, Sniffed};
+use muxbed::bed::{Run, What, bed};
+use muxbed::mux::{EarlySettings, Mux, Rule, Rules, Sniffed};
 use muxbed::net::{Cuts, Network, Path, Side};
-use muxbed::wire::{Frame, FrameReader, PREFACE, SettingId};
+use muxbed::wire::{Frame, FrameReader, PREFACE, Setting, SettingId};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// One that waits for SETTINGS, one that does not, one that acknowledges with what it writes next, and one that does not wait
@@ -52,19 +52,7 @@ fn a_client_sees_limits_that_were_not_looser_before_and_priorities_that_do_not_c
     for back_end in BACK_ENDS {
         let server = back_end.parse().expect("it is a server");
         let run = bed().client("grpc-go@1.33.3").named_server(server).run();
-        let mut frames = FrameReader::new(1 << 14);
-        for event in run.ending.transcript.events() {
-            if let What::Segment { from: Side::Server, bytes } = &event.what {
-                frames.push(bytes);
-            }
-        }
-        let frames = std::iter::from_fn(|| frames.next_frame().expect("frames")).map(|frame| frame.parse());
-        let settings: Vec<_> = frames
-            .filter_map(|frame| match frame {
-                Ok(Frame::Settings(settings)) => Some(settings),
-                _ => None,
-            })
-            .collect();
+        let settings = settings_heard(&run);
         assert_eq!(settings.len(), 2, "the multiplexer's and the back end's own: {run}");
         for settings in &settings {
             let states = |id| settings.iter().any(|setting| setting.id == id);
@@ -81,23 +69,58 @@ fn a_client_sees_limits_that_were_not_looser_before_and_priorities_that_do_not_c
 fn a_server_gets_as_many_acknowledgements_as_it_sent_settings() {
     for client in CLIENTS {
         for cut in (1..OPENING).step_by(7) {
-            let seen: Arc<Mutex<Vec<Arc<Mutex<Seen>>>>> = Arc::default();
-            let counting = Arc::clone(&seen);
-            let server = move |incoming| counted_tonic(incoming, Arc::clone(&counting));
-            let run = bed().client(client).server(server).network(cut_at(cut)).run_once();
-            assert!(run.works(), "{run}");
-            for seen in seen.lock().unwrap().iter() {
-                let seen = seen.lock().unwrap();
-                let (sent, acknowledged) = (seen.from_server.settings, seen.from_client.acknowledgements);
-                assert_eq!((sent, acknowledged), (1, 1), "{client} cut at {cut}: {run}");
-                assert_eq!(
-                    seen.from_client.settings, seen.from_server.acknowledgements,
-                    "{client} cut at {cut}"
-                );
-            }
-            assert!(!seen.lock().unwrap().is_empty());
+            behind_a_mux_that_says(&EarlySettings::default(), client, cut);
         }
     }
+}
+
+/// A client that acknowledges late included, and one that has said its first request by then.
+#[test]
+fn what_a_known_server_says_is_said_once_and_acknowledged_once() {
+    let (_, seen) = behind_a_mux_that_says(&EarlySettings::default(), CLIENTS[0], 1);
+    let mut frames = FrameReader::new(1 << 14);
+    frames.push(&seen[0].from_server.bytes);
+    let first = frames.next_frame().expect("frames").expect("it has spoken").parse();
+    let Ok(Frame::Settings(own)) = first else { panic!("{first:?}") };
+    let known = EarlySettings::of_back_end(&own);
+    for client in CLIENTS {
+        for cut in (1..OPENING).step_by(7) {
+            let (run, _) = behind_a_mux_that_says(&known, client, cut);
+            assert_eq!(settings_heard(&run), [own.clone()], "{client} cut at {cut}: {run}");
+        }
+    }
+}
+
+/// The run, and what passed between the multiplexer and the server on each connection.
+fn behind_a_mux_that_says(early: &EarlySettings, client: &str, cut: u64) -> (Run, Vec<Seen>) {
+    let seen: Arc<Mutex<Vec<Arc<Mutex<Seen>>>>> = Arc::default();
+    let (counting, early) = (Arc::clone(&seen), early.clone());
+    let server = move |incoming| counted_tonic(incoming, early.clone(), Arc::clone(&counting));
+    let run = bed().client(client).server(server).network(cut_at(cut)).run_once();
+    assert!(run.works(), "{run}");
+    let seen: Vec<Seen> =
+        seen.lock().unwrap().iter().map(|seen| std::mem::take(&mut *seen.lock().unwrap())).collect();
+    assert!(!seen.is_empty());
+    for Seen { from_client, from_server } in &seen {
+        let (sent, acknowledged) = (from_server.settings, from_client.acknowledgements);
+        assert_eq!((sent, acknowledged), (1, 1), "{client} cut at {cut}: {run}");
+        assert_eq!(from_client.settings, from_server.acknowledgements, "{client} cut at {cut}");
+    }
+    (run, seen)
+}
+
+/// The SETTINGS that the client got.
+fn settings_heard(run: &Run) -> Vec<Vec<Setting>> {
+    let mut frames = FrameReader::new(1 << 14);
+    for event in run.ending.transcript.events() {
+        if let What::Segment { from: Side::Server, bytes } = &event.what {
+            frames.push(bytes);
+        }
+    }
+    let frames = std::iter::from_fn(|| frames.next_frame().expect("frames")).map(|frame| frame.parse());
+    frames
+        .filter_map(|frame| if let Ok(Frame::Settings(settings)) = frame { Some(settings) } else { None })
+        .collect()
 }
 
 #[test]
@@ -113,7 +136,11 @@ fn a_client_that_waits_for_everything_is_served_and_its_ping_answered_first() {
     }
 }
 
-async fn counted_tonic(mut incoming: Incoming, seen: Arc<Mutex<Vec<Arc<Mutex<Seen>>>>>) {
+async fn counted_tonic(
+    mut incoming: Incoming,
+    early: EarlySettings,
+    seen: Arc<Mutex<Vec<Arc<Mutex<Seen>>>>>,
+) {
     let (queue, accepted) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(async move {
         let (_reporter, health) = tonic_health::server::health_reporter();
@@ -121,7 +148,7 @@ async fn counted_tonic(mut incoming: Incoming, seen: Arc<Mutex<Vec<Arc<Mutex<See
         let server = tonic::transport::Server::builder().add_service(health);
         server.serve_with_incoming(connections).await.expect("the listener does not fail");
     });
-    let mux = Mux::new(Rules::new().to("grpc", Rule::Grpc));
+    let mux = Mux::new(Rules::new().to("grpc", Rule::Grpc)).early_settings(early);
     while let Some(stream) = incoming.accept().await {
         let (mux, queue, seen) = (mux.clone(), queue.clone(), Arc::clone(&seen));
         tokio::spawn(async move {

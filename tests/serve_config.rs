@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use muxbed::mux::{EarlySettings, ProxyHeaders, Rule, Rules, Value};
 use muxbed::serve::Config;
-use muxbed::serve::config::{Address, BackEnd};
+use muxbed::serve::config::{Address, BackEnd, Early};
 use muxbed::wire::proxy::Version;
 use muxbed::wire::tls::ProtocolVersion;
 use muxbed::wire::{Setting, SettingId};
@@ -83,7 +83,7 @@ fn what_is_written_down_is_what_is_meant() {
         Setting { id: SettingId::MaxConcurrentStreams, value: 250 },
         Setting { id: SettingId::NoRfc7540Priorities, value: 1 },
     ];
-    assert_eq!(config.early_settings, EarlySettings::of_back_end(&own));
+    assert_eq!(config.early_settings, Early::Stated(EarlySettings::of_back_end(&own)));
     let http = &config.routes["http"];
     assert_eq!(http.to, BackEnd::Unix("/run/app.sock".into()));
     assert_eq!(
@@ -114,6 +114,9 @@ fn what_is_left_out_is_usual() {
     assert_eq!((config.sniff.deadline, config.sniff.otherwise), (Duration::from_secs(10), None));
     assert_eq!((config.tls, config.metrics), (None, None));
     assert_eq!(config.routes["a"].connect, Duration::from_secs(5));
+    assert_eq!(config.early_settings, Early::Stated(EarlySettings::default()));
+    let asking = Config::parse("mux.toml", &format!("early-settings = \"ask\"\n{SHORT}"));
+    assert_eq!(asking.unwrap_or_else(|error| panic!("{error}")).early_settings, Early::Asked);
 }
 
 /// Each mistake, put into the configuration in the place of something; what is said of it, and what the caret stands

@@ -206,3 +206,57 @@ async fn an_address_that_is_taken_is_said_and_exits_with_2() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("{address} can't be listened on")));
 }
+
+#[tokio::test]
+async fn a_back_end_that_is_asked_for_its_settings_is_one_server_with_one_settings_frame_to_a_client_that_waits()
+ {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    const EMPTY: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const ACK: &[u8] = &[0, 0, 0, 4, 1, 0, 0, 0, 0];
+    /// INITIAL_WINDOW_SIZE=1048576, NO_RFC7540_PRIORITIES=1.
+    const OWN: &[u8] = &[0, 0, 12, 4, 0, 0, 0, 0, 0, 0, 4, 0, 16, 0, 0, 0, 9, 0, 0, 0, 1];
+    const HEADERS: &[u8] = b"\0\0\x1f\x01\x04\0\0\0\x01\0\x0ccontent-type\x10application/grpc";
+    const PING: &[u8] = &[0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+
+    let back_end = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = format!(
+        "listen = \"127.0.0.1:0\"\nearly-settings = \"ask\"\n[routes]\ngrpc = \"tcp:{}\"\n\
+         [[rules]]\nwhen = \"grpc\"\nto = \"grpc\"\n",
+        back_end.local_addr().unwrap()
+    );
+    let asked = async {
+        let (mut stream, _) = soon(back_end.accept()).await.unwrap();
+        let mut question = [0; PREFACE.len() + EMPTY.len()];
+        soon(stream.read_exact(&mut question)).await.unwrap();
+        assert_eq!(question[..], [PREFACE, EMPTY].concat());
+        stream.write_all(OWN).await.unwrap();
+        assert!(rest(stream).await.starts_with(ACK));
+    };
+    let ((mut serve, address), ()) = tokio::join!(Serve::start("asks.toml", &config), asked);
+
+    let mut client = TcpStream::connect(&address).await.unwrap();
+    client.write_all(&[PREFACE, EMPTY].concat()).await.unwrap();
+    let mut said = [0; OWN.len() + ACK.len()];
+    soon(client.read_exact(&mut said)).await.unwrap();
+    assert_eq!(said[..], [OWN, ACK].concat());
+    client.write_all(&[ACK, HEADERS].concat()).await.unwrap();
+
+    let (mut accepted, _) = soon(back_end.accept()).await.unwrap();
+    let mut first = [0; PREFACE.len() + EMPTY.len() + HEADERS.len()];
+    soon(accepted.read_exact(&mut first)).await.unwrap();
+    assert_eq!(first[..], [PREFACE, EMPTY, HEADERS].concat());
+    accepted.write_all(&[OWN, ACK, PING].concat()).await.unwrap();
+    let mut acknowledged = [0; ACK.len()];
+    soon(accepted.read_exact(&mut acknowledged)).await.unwrap();
+    assert_eq!(
+        acknowledged, ACK,
+        "the client has acknowledged what the back end says, though not a second time"
+    );
+    let mut ping = [0; PING.len()];
+    soon(client.read_exact(&mut ping)).await.unwrap();
+    assert_eq!(ping, PING, "the client gets neither the SETTINGS nor the acknowledgement again");
+
+    serve.told("-TERM").await;
+    drop((client, accepted));
+    assert_eq!(serve.ends().await, Some(0));
+}

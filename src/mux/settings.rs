@@ -355,6 +355,24 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_that_is_added_comes_between_two_frames_wherever_it_is_added() {
+        let bytes = [DATA, DATA].concat();
+        for cut in 0..=bytes.len() {
+            let mut filter = Filter::new(FromClient { unacknowledged: 1, ..FromClient::default() }, 0);
+            let mut out = BytesMut::new();
+            filter.push(&bytes[..cut], &mut out);
+            filter.insert(Bytes::from_static(ACK), &mut out);
+            filter.push(&bytes[cut..], &mut out);
+            let expected = match cut {
+                0..9 => [ACK, DATA, DATA],
+                9..21 => [DATA, ACK, DATA],
+                _ => [DATA, DATA, ACK],
+            };
+            assert_eq!(out, expected.concat(), "cut at {cut}");
+        }
+    }
+
+    #[test]
     fn a_frame_cut_off_is_passed_on_as_far_as_it_came() {
         let judge = FromClient { answers: true, ..FromClient::default() };
         let (out, _) = through(&judge, &[DATA, &PING[..12]].concat());

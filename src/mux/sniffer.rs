@@ -297,15 +297,15 @@ mod tests {
     #[test]
     fn settings_whose_order_a_back_end_could_notice_stay_frames_of_their_own_and_so_do_those_behind_them() {
         let many: Vec<(u16, u32)> = (0..100).map(|id| (0x100 + id, 1)).collect();
-        let cases: [(&[(u16, u32)], &[(u16, u32)]); 4] = [
-            (&[(1, 0)], &[(1, 4096)]),
-            (&[(4, 1), (4, 2)], &[(5, 20_000)]),
-            (&[], &[(4, 1), (4, 2)]),
-            (&[(4, 1)], &many),
+        let cases = [
+            [vec![(1, 0)], vec![(1, 4096)]],
+            [vec![(4, 1), (4, 2)], vec![(5, 20_000)]],
+            [vec![], vec![(4, 1), (4, 2)]],
+            [vec![(4, 1)], many],
         ];
-        for (first, second) in cases {
-            let early = [&PREFACE, &settings(first)[..]].concat();
-            let late = [settings(second), settings(&[(3, 1)])].concat();
+        for [first, second] in cases {
+            let early = [&PREFACE, &settings(&first)[..]].concat();
+            let late = [settings(&second), settings(&[(3, 1)])].concat();
             let (bytes, _, acknowledged) = delivered(&early, &[&late, ACK, HEADERS]);
             assert_eq!(
                 (bytes, acknowledged),

@@ -5,6 +5,7 @@
 
 pub mod config;
 
+mod asking;
 mod identity;
 mod metrics;
 mod program;

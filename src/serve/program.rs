@@ -16,11 +16,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::config::{Address, Config};
+use super::config::{Address, Config, Early};
 use super::identity::server_config;
 use super::relay::Relay;
-use super::{ServeError, metrics};
-use crate::mux::{Counters, Ended, Handle, Listener, Mux};
+use super::{ServeError, asking, metrics};
+use crate::mux::{Counters, EarlySettings, Ended, Handle, Listener, Mux};
 
 /// A program that listens.
 pub struct Program {
@@ -30,6 +30,8 @@ pub struct Program {
     counters: Arc<Counters>,
     listening: BTreeMap<String, Open>,
     metrics: Option<JoinHandle<()>>,
+    /// Goes on asking back ends for their SETTINGS.
+    asking: Option<JoinHandle<()>>,
 }
 
 /// A listener at work.
@@ -54,6 +56,7 @@ impl Program {
             counters: Arc::new(Counters::default()),
             listening: BTreeMap::new(),
             metrics: None,
+            asking: None,
             config,
         };
         let config = program.config.clone();
@@ -98,7 +101,12 @@ impl Program {
     }
 
     async fn apply(&mut self, config: Config, announce: &mut dyn FnMut(String)) -> Result<(), ServeError> {
-        let mux = mux(&config)?;
+        let mut mux = mux(&config)?;
+        let mut asked = None;
+        if config.early_settings == Early::Asked {
+            asked = asking::ask(&config).await;
+            mux = mux.early_settings(asked.clone().unwrap_or_default());
+        }
         // Everything that can fail comes before anything that changes.
         let mut bound = Vec::new();
         for address in
@@ -128,6 +136,16 @@ impl Program {
             announce(format!("listening on {says}"));
             self.listening.insert(name, open);
         }
+        if let Some(asking) = self.asking.take() {
+            asking.abort();
+        }
+        if config.early_settings == Early::Asked {
+            let handles: Vec<Handle> = self.listening.values().map(|open| open.handle.clone()).collect();
+            let tell = move |early: EarlySettings| {
+                handles.iter().for_each(|handle| handle.replace(mux.clone().early_settings(early.clone())));
+            };
+            self.asking = Some(tokio::spawn(asking::keep_asking(config.clone(), asked, tell)));
+        }
         if config.metrics != self.config.metrics
             && let Some(served) = self.metrics.take()
         {
@@ -146,7 +164,10 @@ impl Program {
     }
 
     async fn drain(self, until: Instant) {
-        let Self { listening, relay, .. } = self;
+        let Self { listening, relay, asking, .. } = self;
+        if let Some(asking) = asking {
+            asking.abort();
+        }
         let within = until.saturating_duration_since(Instant::now());
         let ended: Vec<_> = listening.into_values().map(|open| open.close(within)).collect();
         for ended in ended {
@@ -160,8 +181,10 @@ fn mux(config: &Config) -> Result<Mux, ServeError> {
     let mut mux = Mux::new(config.rules.clone())
         .limit(config.sniff.limit)
         .deadline(config.sniff.deadline)
-        .proxy_headers(config.proxy_headers)
-        .early_settings(config.early_settings.clone());
+        .proxy_headers(config.proxy_headers);
+    if let Early::Stated(early) = &config.early_settings {
+        mux = mux.early_settings(early.clone());
+    }
     if let Some(route) = &config.sniff.otherwise {
         mux = mux.otherwise(route);
     }

@@ -1,7 +1,7 @@
 //! What this machine has: recipes are shell scripts that build a thing into a folder of the cache, or say what they lack.
 //!
 //! A recipe is called `build VERSION FOLDER` for a client and makes `FOLDER/driver`, `build FOLDER` for a server and makes
-//! `FOLDER/serve`. It ends with 3 if the machine lacks something, which it names in one line. What is there already is
+//! `FOLDER/serve`, or for another program and makes `FOLDER/program`. It ends with 3 if the machine lacks something, which it names in one line. What is there already is
 //! not built again unless the recipe's folder has changed since.
 
 use std::fmt;
@@ -62,6 +62,13 @@ impl Machine {
     pub(crate) fn server(&self, name: &str) -> Result<PathBuf, Lacking> {
         let folder = self.cache.join(name);
         let made = folder.join("serve");
+        self.build(name, &[], &folder, &made)
+    }
+
+    /// Any other program.
+    pub(crate) fn program(&self, name: &str) -> Result<PathBuf, Lacking> {
+        let folder = self.cache.join(name);
+        let made = folder.join("program");
         self.build(name, &[], &folder, &made)
     }
 

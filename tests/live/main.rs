@@ -9,6 +9,7 @@
 
 mod capturing;
 mod checking;
+mod conforming;
 mod driving;
 mod machine;
 mod observing;
@@ -44,6 +45,9 @@ fn main() -> ExitCode {
 /// Whether all went as it has to.
 fn live(options: &Options) -> Result<bool, String> {
     let machine = Machine::new(&options.cache)?;
+    if options.h2spec {
+        return Ok(conforms(&machine, &plan::CONFORMING));
+    }
     let plan = Plan::of(options)?;
     let mut table = Table::default();
 
@@ -75,8 +79,9 @@ fn live(options: &Options) -> Result<bool, String> {
         report(folder, options.repeat > 1)?;
     }
     let check_agrees = if plan.is_named() { check(&machine)? } else { true };
+    let conforms = conforms(&machine, plan.conforming());
     let in_order = finished.iter().all(Finished::is_in_order) && !table.has_failures();
-    Ok(!finished.is_empty() && in_order && check_agrees)
+    Ok(!finished.is_empty() && in_order && check_agrees && conforms)
 }
 
 /// Whether `muxbed check` says of the real servers what the bed says of their models.
@@ -91,6 +96,37 @@ fn check(machine: &Machine) -> Result<bool, String> {
     }
     differences.iter().for_each(|difference| println!("  {difference}"));
     Ok(differences.is_empty())
+}
+
+/// Whether what h2spec says of servers is no worse behind the multiplexer.
+fn conforms(machine: &Machine, servers: &[&str]) -> bool {
+    if servers.is_empty() {
+        return true;
+    }
+    let all = match conforming::conformance(machine, servers) {
+        Ok(all) => all,
+        Err(why) => {
+            println!("skipped: h2spec: {why}");
+            return !matches!(why, machine::Lacking::Failed(_));
+        }
+    };
+    let mut conforms = true;
+    for (server, one) in &all {
+        let one = match one {
+            Ok(one) => one,
+            Err(why) => {
+                println!("h2spec at {server}: skipped: {why}");
+                continue;
+            }
+        };
+        println!("h2spec at {server}: it passes {} of {} cases", one.direct, one.cases);
+        for (way, spoiled) in &one.spoiled {
+            println!("  behind muxbed serve, {way}: {} of these fail", spoiled.len());
+            spoiled.iter().for_each(|case| println!("    {case}"));
+            conforms &= spoiled.is_empty();
+        }
+    }
+    conforms
 }
 
 /// Says what the bed would have predicted otherwise.

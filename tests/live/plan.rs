@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// The named core that CI runs
     #[arg(long)]
     core: bool,
+    /// Only what h2spec says of servers behind the multiplexer
+    #[arg(long)]
+    pub(crate) h2spec: bool,
     /// Writes observed.json with a capture of each run into this folder, and says what the bed predicts otherwise
     #[arg(long, value_name = "FOLDER")]
     pub(crate) record: Option<PathBuf>,
@@ -50,6 +53,7 @@ pub(crate) struct Plan {
     repeat: u32,
     /// Whether nobody asked for something in particular.
     named: bool,
+    core: bool,
 }
 
 const CORE_CLIENTS: [&str; 7] = [
@@ -98,6 +102,10 @@ const SERVERS: [&str; 12] = [
     "cmux-settings-to-c-core",
 ];
 
+const CORE_CONFORMING: [&str; 1] = ["direct-to-h2c"];
+
+pub(crate) const CONFORMING: [&str; 4] = ["direct", "direct-to-h2c", "direct-to-tonic", "direct-to-nghttp2"];
+
 impl Plan {
     pub(crate) fn of(options: &Options) -> Result<Self, String> {
         let (clients, servers): (&[&str], &[&str]) =
@@ -115,12 +123,21 @@ impl Plan {
             options.server.clone()
         };
         let named = options.client.is_empty() && options.server.is_empty();
-        Ok(Self { clients, servers, repeat: options.repeat, named })
+        Ok(Self { clients, servers, repeat: options.repeat, named, core: options.core })
     }
 
     /// Whether it is the core or everything, and nothing that was picked out.
     pub(crate) fn is_named(&self) -> bool {
         self.named
+    }
+
+    /// The servers whose conformance is looked at behind the multiplexer.
+    pub(crate) fn conforming(&self) -> &'static [&'static str] {
+        match (self.named, self.core) {
+            (false, _) => &[],
+            (true, true) => &CORE_CONFORMING,
+            (true, false) => &CONFORMING,
+        }
     }
 
     pub(crate) fn clients(&self) -> impl Iterator<Item = &ClientSpec> {

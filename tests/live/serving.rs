@@ -215,11 +215,11 @@ fn tonic() -> Result<u16, String> {
 }
 
 /// A server in a process of its own, which ends with this value.
-struct Program(Child);
+pub(crate) struct Program(Child);
 
 impl Program {
     /// Starts it and reads where it listens.
-    fn start(mut command: Command, listeners: usize) -> Result<(Self, Vec<u16>), String> {
+    pub(crate) fn start(mut command: Command, listeners: usize) -> Result<(Self, Vec<u16>), String> {
         let name = command.get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut program = Self(command.spawn().map_err(|error| format!("{name}: {error}"))?);

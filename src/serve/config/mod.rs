@@ -7,7 +7,7 @@
 //! metrics = "127.0.0.1:9090"
 //! proxy-headers = "optional"            # or "required": connections begin with a PROXY header
 //! tls = { certificate = "cert.pem", key = "key.pem", alpn = ["h2", "http/1.1"] }
-//! early-settings = { max-concurrent-streams = 250 } # what the gRPC back end is known to send
+//! early-settings = "ask"                # or what the gRPC back end is known to send: { max-concurrent-streams = 250 }
 //!
 //! [routes]
 //! grpc = "tcp:127.0.0.1:50051"
@@ -62,7 +62,7 @@ pub struct Config {
     /// The TLS that it takes off.
     pub tls: Option<Tls>,
     /// What clients are told that wait for SETTINGS.
-    pub early_settings: EarlySettings,
+    pub early_settings: Early,
     /// Where connections go, by name.
     pub routes: BTreeMap<String, Target>,
     /// Which go where.
@@ -78,6 +78,16 @@ pub struct Sniff {
     pub limit: usize,
     /// The route for what fits no rule; without one it is closed.
     pub otherwise: Option<String>,
+}
+
+/// What clients are told that wait for SETTINGS, when their back end is not known yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Early {
+    /// This.
+    Stated(EarlySettings),
+    /// What the back ends answer that rules choose by an HTTP/2 request. They are asked before the first connection is
+    /// accepted, and once a minute.
+    Asked,
 }
 
 /// TLS at the listener.
@@ -215,7 +225,7 @@ impl Config {
             tls: root.get("tls").map(|value| tls(&value)).transpose()?,
             early_settings: root
                 .get("early-settings")
-                .map_or(Ok(EarlySettings::default()), |value| early_settings(&value))?,
+                .map_or(Ok(Early::Stated(EarlySettings::default())), |value| early_settings(&value))?,
             routes,
             rules,
         })
@@ -304,7 +314,7 @@ fn tls(value: &Value<'_>) -> Result<Tls, Wrong> {
     })
 }
 
-fn early_settings(value: &Value<'_>) -> Result<EarlySettings, Wrong> {
+fn early_settings(value: &Value<'_>) -> Result<Early, Wrong> {
     const NAMES: [(&str, SettingId); 7] = [
         ("header-table-size", SettingId::HeaderTableSize),
         ("max-concurrent-streams", SettingId::MaxConcurrentStreams),
@@ -314,6 +324,9 @@ fn early_settings(value: &Value<'_>) -> Result<EarlySettings, Wrong> {
         ("enable-connect-protocol", SettingId::EnableConnectProtocol),
         ("no-rfc7540-priorities", SettingId::NoRfc7540Priorities),
     ];
+    if value.as_text().is_some() {
+        return value.word("way to know a back end's SETTINGS", &[("ask", ())]).map(|()| Early::Asked);
+    }
     let section = value.section("a back end's SETTINGS", &NAMES.map(|(name, _)| name))?;
     let mut own = Vec::new();
     for (name, id) in NAMES {
@@ -330,7 +343,7 @@ fn early_settings(value: &Value<'_>) -> Result<EarlySettings, Wrong> {
             own.push(Setting { id, value });
         }
     }
-    Ok(EarlySettings::of_back_end(&own))
+    Ok(Early::Stated(EarlySettings::of_back_end(&own)))
 }
 
 impl fmt::Display for Address {
