@@ -56,7 +56,7 @@ fn every_target_has_its_seeds_replayed() {
 }
 
 /// What the fuzzer found, as texts: they outlive a change of the byte form. Each kept a run from ending.
-const FOUND: [(&str, &str); 2] = [
+const FOUND: [(&str, &str); 4] = [
     (
         "a client that waits, when its calls are done, for an end that nobody sends",
         "client \"c\"\n  > preface, settings\n  < settings\n  ready\n  call\n  > headers call grpc /x, data call end 00\n  \
@@ -66,6 +66,15 @@ const FOUND: [(&str, &str); 2] = [
         "a reset that overtakes an answer on a slow link",
         "client \"c\"\n  > preface, settings\n  wait 1ms\n  > raw \"0123456789\"\n  < settings\nserver direct\n\
          network\n  to-server reset after 40\n  to-client latency 5ms\n",
+    ),
+    (
+        "a client that makes nothing of the end of its time for SETTINGS, which for it had come again and again",
+        "client \"c\"\n  settings within 1ms\n  > preface\n  < settings\n  ready\n  call\n  close\n  \
+         on timeout connecting ignore\nserver mute\n",
+    ),
+    (
+        "a client that puts off what it has put off before",
+        "client \"c\"\n  > preface, settings\n  wait 1ms\n  ready\n  call\n  < settings\n  on end later\nserver eof\n",
     ),
 ];
 

@@ -28,7 +28,7 @@ use crate::clients::Plan;
 use crate::net::Network;
 use crate::outcome::Outcome;
 
-pub(crate) use self::run::Start;
+pub(crate) use self::run::{Start, TOO_MANY_EVENTS};
 pub(crate) use self::schedule::Schedule;
 pub(crate) use self::transcript::Recorder;
 

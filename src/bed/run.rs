@@ -19,6 +19,9 @@ use super::transcript::{Recorder, Transcript, What};
 /// After so many events a run is usually called endless: two sides answering each other without time passing.
 pub(super) const MOST_EVENTS: usize = 200_000;
 
+/// What a run with more events than it may have is said to be.
+pub(crate) const TOO_MANY_EVENTS: &str = "two sides answer each other without end";
+
 /// How a run's server is started: with its connections, its schedule and a place for its remarks.
 pub(crate) type Start = Arc<dyn Fn(Incoming, Schedule, Instant, Recorder) + Send + Sync>;
 
@@ -67,8 +70,8 @@ pub(crate) struct Passage {
     pub(crate) calls: Vec<Vec<CallRecord>>,
     /// The message of a task that panicked.
     pub(crate) panicked: Option<String>,
-    /// Whether the run was ended because it had no end.
-    pub(crate) endless: bool,
+    /// Why the run was ended by the bed, if it had no end of its own.
+    pub(crate) endless: Option<&'static str>,
 }
 
 /// Runs a setting under one schedule.
@@ -149,7 +152,11 @@ async fn pass(setting: &Setting, schedule: Schedule) -> Passage {
         }
     });
     all(drives).await;
-    let endless = recorder.len() > setting.most_events;
+    let endless = if recorder.len() > setting.most_events {
+        Some(TOO_MANY_EVENTS)
+    } else {
+        running.iter().any(Running::never_rests).then_some("a client does nothing without end")
+    };
     let calls = running.into_iter().map(Running::into_records).collect();
     Passage { transcript: Arc::new(recorder.take()), calls, panicked: None, endless }
 }
@@ -161,6 +168,10 @@ enum Running {
 }
 
 impl Running {
+    fn never_rests(&self) -> bool {
+        matches!(self, Self::Simulated(channel) if channel.never_rests())
+    }
+
     fn into_records(self) -> Vec<CallRecord> {
         match self {
             Self::Simulated(channel) => channel.into_records(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bed::{Run, bed};
+use crate::bed::{Run, TOO_MANY_EVENTS, bed};
 use crate::clients::Work;
 use crate::outcome::Outcome;
 use crate::script::Script;
@@ -44,6 +44,7 @@ fn check(run: &Run) -> Result<(), &'static str> {
         Outcome::Panicked { .. } => Err("a task of the run panicked"),
         // The one way to fail that has no call that ended: two sides, or one and its dialling, that never rest.
         // And a client that can't do what is asked makes none.
+        Outcome::HarnessError { reason } if reason != TOO_MANY_EVENTS => Err("the bed had to end the run"),
         Outcome::HarnessError { .. } | Outcome::Unsupported { .. } => Ok(()),
         _ if run.ending.calls.is_empty() => Err("a verdict without a call that ended"),
         _ if run.ending.at() > latest => Err("it ended after all patience"),
