@@ -60,6 +60,54 @@ fn without_arguments_it_prints_the_matrix_of_the_landmarks() {
 }
 
 #[test]
+fn a_scenario_becomes_bytes_and_those_the_same_scenario() {
+    let text = "client \"c\"\n  > preface\n  > settings\n  < settings within 5s\n  close\nserver mux\n";
+    let scenario = file("converted.bed", text.as_bytes());
+    let output = muxbed(&["convert", scenario.to_str().expect("it is UTF-8")]);
+    assert_eq!(output.status.code(), Some(0));
+    let bytes = file("converted", &output.stdout);
+    assert_eq!(out(&muxbed(&["convert", bytes.to_str().expect("it is UTF-8")])), text);
+    let digits: String = output.stdout.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(out(&muxbed(&["convert", "--hex", &digits])), text);
+}
+
+#[test]
+fn bytes_without_a_server_become_a_scenario_that_can_be_run() {
+    let text = out(&muxbed(&["convert", "--hex", ""]));
+    assert_eq!(text, "# The bytes name no server: they are run against this one.\nserver mux\n");
+}
+
+#[test]
+fn a_scenario_shrinks_to_what_its_outcome_needs() {
+    let text = "client grpc-go@1.17.0\nclient grpc-go@1.33.3\nserver cmux-header\nnetwork\n  latency 5ms\n";
+    let scenario = file("large.bed", text.as_bytes());
+    let output = muxbed(&["shrink", scenario.to_str().expect("it is UTF-8")]);
+    assert_eq!(output.status.code(), Some(0));
+    let shrunk = out(&output);
+    let says = "its user reads: rpc error: code = Unavailable desc = timed out waiting for server handshake";
+    let stays = format!("# What stays: stalled: client waiting for settings; {says}\n");
+    assert!(shrunk.starts_with(&stays), "{shrunk}");
+    let kept: Vec<_> = shrunk.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(kept, ["client grpc-go@1.33.3", "server cmux-header"]);
+}
+
+#[test]
+fn what_cannot_be_converted_is_named_with_its_place() {
+    let wrong = file("wrong.bed", b"client \"c\"\n  > prefix\n");
+    let wrong = wrong.to_str().expect("it is UTF-8");
+    assert_unusable(&["convert", wrong], &["wrong.bed:2:5", "prefix", "preface"]);
+    let binary = file("binary.bed", b"client \"c\"\n  \xff\n");
+    let binary = binary.to_str().expect("it is UTF-8");
+    assert_unusable(&["convert", binary], &["binary.bed:2:3", "--from bytes"]);
+    assert_unusable(&["convert", "--hex", "00x1"], &["`x`", "character 3"]);
+    assert_unusable(&["convert", "--hex", "001"], &["middle of a byte"]);
+    assert_unusable(&["convert", "no-such-file"], &["no-such-file"]);
+    assert_unusable(&["shrink", "no-such-file"], &["no-such-file"]);
+    let nobody = file("nobody.bed", b"server mux\n");
+    assert_unusable(&["shrink", nobody.to_str().expect("it is UTF-8")], &["has no client"]);
+}
+
+#[test]
 fn a_run_in_json_has_stable_names() {
     let (lines, status) = json(&["run", "--client", "grpc-go@1.33.3", "--server", "cmux-header"]);
     assert_eq!(status, Some(0), "a stall is a result, not a failure of the program");

@@ -4,13 +4,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use bytes::Bytes;
+use muxbed::bed;
 use muxbed::capture::{self, Direction, KeyLog, RecordedClient};
 use muxbed::clients::{ClientSpec, families};
-use muxbed::fuzzing::{Case, classify, handshake};
+use muxbed::fuzzing::{Case, as_run, classify, handshake};
 use muxbed::mux::{Rule, Value};
 use muxbed::scenarios::SCENARIOS;
 use muxbed::script::{Client, Script, Who};
@@ -48,6 +51,40 @@ fn every_seed_of_handshake_passes() {
     replay("handshake", handshake);
 }
 
+/// What a shell does with `muxbed convert SEED | muxbed run --scenario -`, by which a finding is repeated too.
+#[test]
+fn every_seed_of_handshake_is_a_scenario_that_repeats_with_the_same_hash() {
+    let program = || Command::new(env!("CARGO_BIN_EXE_muxbed"));
+    let mut repeated = 0;
+    for seed in files("corpus/handshake") {
+        let bytes = fs::read(&seed).expect("it can be read");
+        let script = as_run(Script::from_bytes(&bytes));
+        let text = program().arg("convert").arg(&seed).output().expect("the program runs").stdout;
+        let text = String::from_utf8(text).expect("a scenario is text");
+        assert_eq!(Script::parse("converted", &text).as_ref(), Ok(&script), "{}", seed.display());
+        // Nothing happens without a client, nor with one that nobody knows.
+        let Some(trace) = trace(&script) else { continue };
+        let mut run = program();
+        run.args(["run", "--format", "json", "--scenario", "-"]);
+        let mut run = run.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program runs");
+        let mut input = run.stdin.take().expect("it is piped");
+        input.write_all(text.as_bytes()).expect("it reads");
+        drop(input);
+        let output = run.wait_with_output().expect("it ends");
+        let output = String::from_utf8(output.stdout).expect("JSON is text");
+        let line: serde_json::Value = serde_json::from_str(output.lines().next().unwrap_or_default())
+            .unwrap_or_else(|error| panic!("{}: {error}", seed.display()));
+        assert_eq!(line["trace"], trace, "{}", seed.display());
+        repeated += 1;
+    }
+    assert!(repeated > 0);
+}
+
+fn trace(script: &Script) -> Option<String> {
+    let scenario = bed().script(script).ok()?;
+    (!script.clients.is_empty()).then(|| scenario.run_once().trace())
+}
+
 #[test]
 fn every_target_has_its_seeds_replayed() {
     let targets = files("fuzz/fuzz_targets");
@@ -56,7 +93,7 @@ fn every_target_has_its_seeds_replayed() {
 }
 
 /// What the fuzzer found, as texts: they outlive a change of the byte form. Each kept a run from ending.
-const FOUND: [(&str, &str); 2] = [
+const FOUND: [(&str, &str); 4] = [
     (
         "a client that waits, when its calls are done, for an end that nobody sends",
         "client \"c\"\n  > preface, settings\n  < settings\n  ready\n  call\n  > headers call grpc /x, data call end 00\n  \
@@ -66,6 +103,15 @@ const FOUND: [(&str, &str); 2] = [
         "a reset that overtakes an answer on a slow link",
         "client \"c\"\n  > preface, settings\n  wait 1ms\n  > raw \"0123456789\"\n  < settings\nserver direct\n\
          network\n  to-server reset after 40\n  to-client latency 5ms\n",
+    ),
+    (
+        "a client that makes nothing of the end of its time for SETTINGS, which for it had come again and again",
+        "client \"c\"\n  settings within 1ms\n  > preface\n  < settings\n  ready\n  call\n  close\n  \
+         on timeout connecting ignore\nserver mute\n",
+    ),
+    (
+        "a client that puts off what it has put off before",
+        "client \"c\"\n  > preface, settings\n  wait 1ms\n  ready\n  call\n  < settings\n  on end later\nserver eof\n",
     ),
 ];
 

@@ -28,11 +28,11 @@ use crate::clients::Plan;
 use crate::net::Network;
 use crate::outcome::Outcome;
 
-pub(crate) use self::run::Start;
+pub(crate) use self::run::{MOST_EVENTS, Start, TOO_MANY_EVENTS};
 pub(crate) use self::schedule::Schedule;
 pub(crate) use self::transcript::Recorder;
 
-use self::run::{Caller, MOST_EVENTS, Setting};
+use self::run::{Caller, Setting};
 
 /// Begins a scenario.
 pub fn bed() -> Scenario {

@@ -140,8 +140,8 @@ impl Ending {
             .collect();
         let outcome = if let Some(message) = &passage.panicked {
             Outcome::Panicked { message: message.clone() }
-        } else if passage.endless {
-            Outcome::HarnessError { reason: "two sides answer each other without end".to_owned() }
+        } else if let Some(reason) = passage.failed.clone() {
+            Outcome::HarnessError { reason }
         } else if let Some(failure) = records.iter().find_map(|record| record.failure.as_ref()) {
             of_failure(failure, connections.last())
         } else {

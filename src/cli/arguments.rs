@@ -33,6 +33,10 @@ pub(super) enum Command {
     Check(CheckOptions),
     /// Serves several back ends on one port, as a file says.
     Serve(ServeOptions),
+    /// Tells which scenario fuzz bytes are, or makes fuzz bytes of a scenario.
+    Convert(ConvertOptions),
+    /// Makes a scenario as small as it gets while its outcome stays.
+    Shrink(ShrinkOptions),
     /// Lists clients, servers or scenarios.
     List(ListOptions),
     /// Tells what a client or a server is, and why it behaves so.
@@ -47,7 +51,7 @@ pub(super) struct RunOptions {
     /// A server, for example `cmux-header` or `mux-to-tonic`; `all` is every set-up that tells clients apart.
     #[arg(long = "server", value_name = "NAME")]
     pub(super) servers: Vec<String>,
-    /// A scenario: a file, or the name of one that `muxbed list scenarios` shows.
+    /// A scenario: a file, `-` for standard input, or the name of one that `muxbed list scenarios` shows.
     #[arg(long, value_name = "FILE-OR-ID", conflicts_with = "clients")]
     pub(super) scenario: Option<String>,
     /// Shows how each result comes about that can happen, not only the first.
@@ -144,6 +148,48 @@ pub(super) struct ServeOptions {
     /// How much is said on standard error: error, warn, info, debug, trace or off.
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     pub(super) log: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConvertOptions {
+    /// What to convert, `-` for standard input. A file whose name ends in `.bed` is a scenario's text and becomes bytes; any
+    /// other is bytes, as the fuzz target `handshake` takes them and leaves them behind, and becomes a text.
+    #[arg(value_name = "FILE", required_unless_present = "hex")]
+    pub(super) file: Option<String>,
+    /// The bytes themselves, in hexadecimal, in place of a file.
+    #[arg(long, value_name = "DIGITS", conflicts_with_all = ["file", "from"])]
+    pub(super) hex: Option<String>,
+    /// What the file is, whatever its name.
+    #[arg(long, value_enum)]
+    pub(super) from: Option<ScenarioForm>,
+    /// Where the result goes, if not to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShrinkOptions {
+    /// A scenario's text, or the bytes of one, by the same rule as `muxbed convert`; or the name of a scenario that `muxbed
+    /// list scenarios` shows.
+    #[arg(value_name = "SCENARIO-OR-BYTES")]
+    pub(super) scenario: String,
+    /// What the file is, whatever its name.
+    #[arg(long, value_enum)]
+    pub(super) from: Option<ScenarioForm>,
+    /// The most runs that are made to find it.
+    #[arg(long, value_name = "NUMBER", default_value_t = 20_000)]
+    pub(super) runs: usize,
+    /// Where the result goes, if not to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ScenarioForm {
+    /// A scenario's text.
+    Text,
+    /// Fuzz bytes.
+    Bytes,
 }
 
 /// `2s`, `500ms`.

@@ -2,12 +2,15 @@
 
 mod arguments;
 mod check;
+mod convert;
 mod explain;
 mod fidelity;
 mod list;
 mod replay;
 mod run;
 mod serve;
+mod shrink;
+mod source;
 mod upgrade;
 
 use std::fmt;
@@ -60,6 +63,8 @@ pub fn main() -> ExitCode {
         Command::Upgrade(options) => upgrade::upgrade(&options, &mut out),
         Command::Check(options) => check::check(&options, &mut out),
         Command::Serve(options) => serve::serve(&options, &mut out),
+        Command::Convert(options) => convert::convert(&options, &mut out),
+        Command::Shrink(options) => shrink::shrink(&options, &mut out),
         Command::List(options) => list::list(&options, &mut out),
         Command::Explain(options) => explain::explain(&options, &mut out),
     };
@@ -146,6 +151,10 @@ impl Out {
     /// A word that should be seen.
     pub(crate) fn strong(&self, word: &str) -> String {
         if self.colour { format!("\u{1b}[1m{word}\u{1b}[0m") } else { word.to_owned() }
+    }
+
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.to.write_all(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,21 +1,18 @@
 //! `muxbed run`: clients against servers, as ladders or as a matrix.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::{fs, io};
+use std::io;
 
 use crate::bed::{Run, bed};
 use crate::clients::{ClientSpec, Family, KnownClient, Profile, Role, families};
-use crate::nearest;
 use crate::outcome::Outcome;
 use crate::report::{every_ladder, junit_of_runs, ladder, markdown_matrix, matrix, run_line, time};
-use crate::scenarios::{Known, KnownScenario, SCENARIOS, unmet};
-use crate::script::Script;
+use crate::scenarios::unmet;
 use crate::servers::{BackEnd, Front, Security, ServerName};
 use crate::upgrade::servers as every_server;
 
 use super::arguments::{ReportFormat, RunOptions};
-use super::{Failed, Out, Status, remarks};
+use super::{Failed, Out, Status, remarks, source};
 
 pub(super) fn run(options: &RunOptions, out: &mut Out) -> Result<Status, Failed> {
     if let Some(scenario) = &options.scenario {
@@ -58,7 +55,7 @@ pub(super) fn run(options: &RunOptions, out: &mut Out) -> Result<Status, Failed>
 }
 
 fn run_scenario(name: &str, options: &RunOptions, out: &mut Out) -> Result<Status, Failed> {
-    let script = script(name)?;
+    let script = source::script(name)?;
     let mut scenario = bed().script(&script).map_err(Failed::input)?;
     if let Some(name) = options.servers.first() {
         scenario = scenario.named_server(name.parse().map_err(Failed::input)?);
@@ -105,27 +102,6 @@ fn ladders(run: &Run, options: &RunOptions, out: &mut Out) -> io::Result<()> {
         return every_ladder(run).iter().try_for_each(|ladder| out.line(ladder));
     }
     out.line(ladder(run).trim_end())
-}
-
-/// A file, or a scenario that comes with the program.
-fn script(name: &str) -> Result<Script, Failed> {
-    let path = Path::new(name);
-    if path.is_file() {
-        let text = fs::read_to_string(path).map_err(|error| Failed::Input(format!("{name}: {error}")))?;
-        return Script::parse(name, &text).map_err(Failed::input);
-    }
-    if let (None, Some(entry)) = (KnownScenario::find(name), Known::find(name)) {
-        let left = entry.left.unwrap_or_default();
-        return Err(Failed::Input(format!("no scenario shows {name} ({}) yet: {left}", entry.about)));
-    }
-    let Some(known) = KnownScenario::find(name) else {
-        let names = SCENARIOS.iter().flat_map(|scenario| [scenario.name, scenario.id()]);
-        let nearest = nearest::word(name, names);
-        return Err(Failed::Input(format!(
-            "there is no file and no scenario `{name}`; the nearest is `{nearest}`"
-        )));
-    };
-    known.script().map_err(Failed::input)
 }
 
 /// Outcomes that are nobody's design.

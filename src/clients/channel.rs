@@ -21,6 +21,10 @@ use super::plan::Plan;
 /// without end at one moment of virtual time.
 const DIALLING: Duration = Duration::from_millis(1);
 
+/// More rounds than a client goes without time passing: each begins with an event or an answer to one, and long before
+/// so many events a run counts as one without end.
+const MOST_ROUNDS: usize = 1_000_000;
+
 /// A client at work.
 #[derive(Debug)]
 pub(crate) struct Channel {
@@ -37,6 +41,9 @@ pub(crate) struct Channel {
     /// How many connections have failed since the latest call began.
     failed_tries: u32,
     records: Vec<CallRecord>,
+    /// The time that it was told last, and how often something has changed since then.
+    moment: Duration,
+    rounds: usize,
 }
 
 /// The paces of a channel's connections, and how long it stays when its calls are done.
@@ -114,6 +121,8 @@ impl Channel {
             last_failure: None,
             failed_tries: 0,
             records: Vec::new(),
+            moment: Duration::ZERO,
+            rounds: 0,
         }
     }
 
@@ -198,9 +207,20 @@ impl Channel {
         [next, retry, waiting, self.dispatch_time(), patience].into_iter().flatten().chain(connections).min()
     }
 
+    /// Whether it goes on and on without time passing. No plan asks for that: it is a fault of the bed, which else would
+    /// never end.
+    pub(crate) fn never_rests(&self) -> bool {
+        self.rounds > MOST_ROUNDS
+    }
+
     /// Does all that can be done at this time.
     pub(crate) fn advance(&mut self, now: Duration) {
+        if self.moment != now {
+            self.moment = now;
+            self.rounds = 0;
+        }
         loop {
+            self.rounds += 1;
             let mut changed = self.take_news(now);
             changed |= self.start_or_finish(now);
             changed |= self.move_call(now);
@@ -211,7 +231,7 @@ impl Channel {
                     changed = true;
                 }
             }
-            if !changed {
+            if !changed || self.never_rests() {
                 break;
             }
         }

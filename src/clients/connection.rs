@@ -49,6 +49,10 @@ pub(crate) struct Connection {
     alert: Option<u8>,
     /// When the call on this connection is over, by its own deadline.
     call_deadline: Option<Duration>,
+    /// Whether it has met the end of the time for the server's SETTINGS, whatever it made of it: that comes once.
+    met_timeout: bool,
+    /// Whether the call has met its deadline.
+    met_deadline: bool,
     requests: VecDeque<Request>,
     news: VecDeque<News>,
 }
@@ -160,6 +164,8 @@ impl Connection {
             unnoticed: None,
             alert: None,
             call_deadline: None,
+            met_timeout: false,
+            met_deadline: false,
             requests: VecDeque::new(),
             news: VecDeque::new(),
         }
@@ -186,6 +192,7 @@ impl Connection {
         self.stream = self.next_stream;
         self.next_stream = StreamId::new(u32::from(self.stream).saturating_add(2)).unwrap_or(StreamId::MAX);
         self.call_deadline = Some(deadline);
+        self.met_deadline = false;
         self.advance(now);
     }
 
@@ -241,9 +248,11 @@ impl Connection {
             self.gone(trigger, now);
         }
         if self.settings_deadline().is_some_and(|at| at <= now) {
+            self.met_timeout = true;
             self.happens(Trigger::Timeout, now);
         }
         if self.deadline().is_some_and(|at| at <= now) {
+            self.met_deadline = true;
             self.happens(Trigger::Deadline, now);
         }
         if let Blocked::Awaiting { what, since } = self.blocked
@@ -392,11 +401,15 @@ impl Connection {
 
     fn settings_deadline(&self) -> Option<Duration> {
         let waits = self.answers.settings == 0 && self.answers.settings_acks == 0 && !self.is_over();
-        self.plan.behaviour.settings_within.filter(|_| waits).map(|within| self.opened + within)
+        self.plan
+            .behaviour
+            .settings_within
+            .filter(|_| waits && !self.met_timeout)
+            .map(|within| self.opened + within)
     }
 
     fn deadline(&self) -> Option<Duration> {
-        self.call_deadline.filter(|_| self.stage == Stage::Calling)
+        self.call_deadline.filter(|_| self.stage == Stage::Calling && !self.met_deadline)
     }
 }
 

@@ -57,7 +57,7 @@ pub(crate) async fn run(
                 told += 1;
             }
             let gone = channel.is_over() && sockets[closed..].iter().all(Socket::is_closed);
-            if gone || leaves.is_some_and(|at| at <= now) || weary() {
+            if gone || leaves.is_some_and(|at| at <= now) || channel.never_rests() || weary() {
                 return Poll::Ready(());
             }
             if progressed || sockets.len() < channel.connections() {

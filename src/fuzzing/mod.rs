@@ -7,8 +7,12 @@
 mod case;
 mod classify;
 mod handshake;
+mod judge;
+mod shrink;
 mod talker;
 
 pub use case::Case;
 pub use classify::classify;
 pub use handshake::handshake;
+pub use judge::{Judged, as_run, judge};
+pub use shrink::{Shrunk, shrink};

@@ -29,7 +29,11 @@ impl Display for Script {
         for Client { name, who } in &self.clients {
             match who {
                 Who::Catalogued { spec, over } => {
-                    write!(formatter, "client {} {spec}", Quoted(name.as_bytes()))?;
+                    formatter.write_str("client")?;
+                    if *name != spec.to_string() {
+                        write!(formatter, " {}", Quoted(name.as_bytes()))?;
+                    }
+                    write!(formatter, " {spec}")?;
                     over.iter().try_for_each(|over| write!(formatter, " over {}", over.word()))?;
                     writeln!(formatter)?;
                 }

@@ -72,7 +72,7 @@ impl Connection {
         let action = plan.reaction(trigger, phase, self.answers.goaway.is_some(), self.stated_code());
         let text = match action {
             Some(Action::Ignore) => return,
-            Some(Action::Later) => {
+            Some(Action::Later) if self.is_connecting() => {
                 self.unnoticed = Some(trigger);
                 return;
             }
@@ -82,7 +82,8 @@ impl Connection {
             }
             Some(Action::Retry(Some(text))) => texts::fill_in(text, &self.facts()),
             Some(Action::Retry(None)) => "the connection is draining".to_owned(),
-            None => match self.default_text(trigger) {
+            // What was put off until now can't be put off again.
+            Some(Action::Later) | None => match self.default_text(trigger) {
                 Some(text) => text.to_owned(),
                 None => return,
             },

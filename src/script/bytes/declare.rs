@@ -25,7 +25,7 @@ impl<T: Listed> ByteForm for Vec<T> {
     }
 
     fn write(&self, output: &mut Writer<'_>) {
-        self.iter().for_each(|element| element.write_next(output));
+        self.iter().for_each(|element| output.element(element));
         output.end();
     }
 }
@@ -37,7 +37,7 @@ impl<T: Listed> ByteForm for Option<T> {
 
     fn write(&self, output: &mut Writer<'_>) {
         match self {
-            Some(value) => value.write_next(output),
+            Some(value) => output.option(value),
             None => output.end(),
         }
     }
@@ -61,7 +61,7 @@ impl<T: ByteForm + Listed> ByteForm for OneOrMore<T> {
     }
 
     fn write(&self, output: &mut Writer<'_>) {
-        self.iter().for_each(|element| element.write_next(output));
+        self.iter().for_each(|element| output.element(element));
         output.end();
     }
 }

@@ -27,7 +27,7 @@ use std::collections::BTreeSet;
 use super::{FieldList, Script};
 
 pub(crate) use declare::{ByteForm, Listed, choice, listed_by_a_byte};
-pub(crate) use primitive::{Reader, Writer};
+pub(crate) use primitive::{Element, Reader, Writer};
 
 impl Script {
     /// The script that these bytes are: for any bytes, in time and memory in proportion to their number.
@@ -46,6 +46,11 @@ impl Script {
 
     /// The script as bytes, of which [`Self::from_bytes`] makes the same script.
     pub fn to_bytes(&self) -> Vec<u8> {
+        self.to_elements().0
+    }
+
+    /// The same, and where in them its clients, steps, frames, cuts and so on are; the inner before the outer.
+    pub(crate) fn to_elements(&self) -> (Vec<u8>, Vec<Element>) {
         let Self { field_lists, clients, server, network, expectations } = self;
         let mut output = Writer::new(field_lists);
         field_lists.write(&mut output);
@@ -53,7 +58,7 @@ impl Script {
         server.write(&mut output);
         network.write(&mut output);
         expectations.write(&mut output);
-        output.into_bytes()
+        output.into_elements()
     }
 }
 
@@ -100,6 +105,31 @@ mod tests {
             end_of_clients_server_network_expectations,
         ];
         assert_eq!(bytes(&ladder), expected.concat());
+    }
+
+    #[test]
+    fn an_element_can_be_taken_out_and_the_others_stay() {
+        let script = |text: &str| Script::parse("t", text).expect("it is well formed");
+        let whole =
+            script("client \"c\"\n  > preface, ping 0102030405060708\n  < settings within 5s\n  close\n");
+        let (bytes, elements) = whole.to_elements();
+        let without = |element: &Element| {
+            let gap: &[u8] = if element.is_option { &[0] } else { &[] };
+            let rest = [&bytes[..element.range.start], gap, &bytes[element.range.end..]].concat();
+            Script::from_bytes(&rest).to_string()
+        };
+        let left: Vec<String> = elements.iter().map(without).collect();
+        let client = |steps: &str| format!("client \"c\"\n{steps}");
+        let expected = [
+            client("  > ping 0102030405060708\n  < settings within 5s\n  close\n"),
+            client("  > preface\n  < settings within 5s\n  close\n"),
+            client("  < settings within 5s\n  close\n"),
+            client("  > preface, ping 0102030405060708\n  < settings\n  close\n"),
+            client("  > preface, ping 0102030405060708\n  close\n"),
+            client("  > preface, ping 0102030405060708\n  < settings within 5s\n"),
+            String::new(),
+        ];
+        assert_eq!(left, expected);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The smallest parts: choices, numbers, times, texts and payloads.
 
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,20 +71,54 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A part of a script's bytes that can be taken out or put elsewhere, and leaves a script in which nothing else differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Element {
+    /// Its bytes.
+    pub(crate) range: Range<usize>,
+    /// What it is: where one stands, another of the same kind can.
+    pub(crate) kind: &'static str,
+    /// Whether there may be only one, for whose absence a 0 stands.
+    pub(crate) is_option: bool,
+}
+
 /// A script that becomes bytes.
 #[derive(Debug)]
 pub(crate) struct Writer<'a> {
     out: Vec<u8>,
+    /// What has been written so far, the inner before the outer.
+    elements: Vec<Element>,
     lists: &'a [FieldList],
 }
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(lists: &'a [FieldList]) -> Self {
-        Self { out: Vec::new(), lists }
+        Self { out: Vec::new(), elements: Vec::new(), lists }
     }
 
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.out
+    }
+
+    pub(super) fn into_elements(self) -> (Vec<u8>, Vec<Element>) {
+        (self.out, self.elements)
+    }
+
+    /// An element of a list.
+    pub(super) fn element<T: Listed>(&mut self, element: &T) {
+        self.part(element, false);
+    }
+
+    /// What an option holds.
+    pub(super) fn option<T: Listed>(&mut self, value: &T) {
+        self.part(value, true);
+    }
+
+    fn part<T: Listed>(&mut self, value: &T, is_option: bool) {
+        let start = self.out.len();
+        value.write_next(self);
+        let kind = std::any::type_name::<T>();
+        self.elements.push(Element { range: start..self.out.len(), kind, is_option });
     }
 
     pub(crate) fn tag(&mut self, tag: u8) {

@@ -1,0 +1,84 @@
+//! Where a command gets a scenario from: a file, standard input, or those that come with the program.
+
+use std::io::Read;
+use std::path::Path;
+use std::{fs, io};
+
+use crate::nearest;
+use crate::scenarios::{Known, KnownScenario, SCENARIOS};
+use crate::script::Script;
+
+use super::Failed;
+use super::arguments::ScenarioForm;
+
+/// A scenario's text: a file, standard input, or a scenario that comes with the program.
+pub(super) fn script(name: &str) -> Result<Script, Failed> {
+    match read(name)? {
+        Some(bytes) => parse(name, bytes),
+        None => known(name),
+    }
+}
+
+/// The same, or a scenario's bytes, and which of them it was. What is not told `form` goes by its name.
+pub(super) fn script_in_any_form(
+    name: &str,
+    form: Option<ScenarioForm>,
+) -> Result<(Script, ScenarioForm), Failed> {
+    let Some(bytes) = read(name)? else { return Ok((known(name)?, ScenarioForm::Text)) };
+    let by_name = match Path::new(name).extension() {
+        Some(extension) if extension == "bed" => ScenarioForm::Text,
+        _ => ScenarioForm::Bytes,
+    };
+    let form = form.unwrap_or(by_name);
+    let script = match form {
+        ScenarioForm::Text => parse(name, bytes)?,
+        ScenarioForm::Bytes => Script::from_bytes(&bytes),
+    };
+    Ok((script, form))
+}
+
+/// What a file or standard input holds; nothing if there is no such file.
+fn read(name: &str) -> Result<Option<Vec<u8>>, Failed> {
+    if name == "-" {
+        let mut bytes = Vec::new();
+        return match io::stdin().read_to_end(&mut bytes) {
+            Ok(_) => Ok(Some(bytes)),
+            Err(error) => Err(Failed::Input(format!("standard input can't be read: {error}"))),
+        };
+    }
+    match fs::read(name) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failed::Input(format!("{name}: {error}"))),
+    }
+}
+
+fn parse(name: &str, bytes: Vec<u8>) -> Result<Script, Failed> {
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = &error.as_bytes()[..valid];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let column = String::from_utf8_lossy(before).lines().last().unwrap_or_default().chars().count() + 1;
+        Failed::Input(format!(
+            "{name}:{line}:{column}: this is no text: byte {valid} is not UTF-8. Fuzz bytes become a scenario with \
+             `muxbed convert --from bytes`"
+        ))
+    })?;
+    let name = if name == "-" { "standard input" } else { name };
+    Script::parse(name, &text).map_err(Failed::input)
+}
+
+fn known(name: &str) -> Result<Script, Failed> {
+    if let (None, Some(entry)) = (KnownScenario::find(name), Known::find(name)) {
+        let left = entry.left.unwrap_or_default();
+        return Err(Failed::Input(format!("no scenario shows {name} ({}) yet: {left}", entry.about)));
+    }
+    let Some(known) = KnownScenario::find(name) else {
+        let names = SCENARIOS.iter().flat_map(|scenario| [scenario.name, scenario.id()]);
+        let nearest = nearest::word(name, names);
+        return Err(Failed::Input(format!(
+            "there is no file and no scenario `{name}`; the nearest is `{nearest}`"
+        )));
+    };
+    known.script().map_err(Failed::input)
+}
