@@ -86,7 +86,7 @@ fn what_a_known_server_says_is_said_once_and_acknowledged_once() {
     for client in CLIENTS {
         for cut in (1..OPENING).step_by(7) {
             let (run, _) = behind_a_mux_that_says(&known, client, cut);
-            assert_eq!(settings_heard(&run), [own.clone()], "{client} cut at {cut}: {run}");
+            assert_eq!(settings_heard(&run), std::slice::from_ref(&own), "{client} cut at {cut}: {run}");
         }
     }
 }

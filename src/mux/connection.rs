@@ -13,9 +13,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use super::facts::Facts;
-use super::settings::encoded;
+use super::settings::{FromClient, encoded};
 use super::sniffer::{Accounts, HandOver};
 use crate::wire::Frame;
+use crate::wire::filter::Filter;
 
 /// A connection behind the multiplexer.
 #[derive(Debug)]
@@ -70,6 +71,13 @@ impl Accounts {
         self.from_server.judge.settings_to_come || !self.from_client.is_transparent()
     }
 
+    /// Takes up what has waited until the back end has acknowledged what was acknowledged before it.
+    fn go_on(&mut self, readable: &mut Bytes) {
+        if self.from_server.judge.surplus_acks == 0 && std::mem::take(&mut self.from_client.judge.is_ahead) {
+            self.deliver(readable, Filter::go_on);
+        }
+    }
+
     /// Gives the back end the acknowledgement of SETTINGS that the multiplexer's have spoken for: the client's, if it is still
     /// to come, and otherwise one in its place.
     fn acknowledge_what_was_spoken_for(&mut self, readable: &mut Bytes) {
@@ -80,8 +88,13 @@ impl Accounts {
             self.from_client.judge.unacknowledged -= 1;
             return;
         }
+        self.deliver(readable, |from_client, out| from_client.insert(encoded(&Frame::SettingsAck), out));
+    }
+
+    /// Lets whoever waits for the client read what comes out of its filter.
+    fn deliver(&mut self, readable: &mut Bytes, take: impl FnOnce(&mut Filter<FromClient>, &mut BytesMut)) {
         let mut out = BytesMut::from(std::mem::take(readable));
-        self.from_client.insert(encoded(&Frame::SettingsAck), &mut out);
+        take(&mut self.from_client, &mut out);
         *readable = out.freeze();
         if let Some(reader) = self.reader.take() {
             reader.wake();
@@ -96,7 +109,8 @@ impl<S: AsyncRead + Unpin> Connection<S> {
         let mut out = BytesMut::new();
         while out.is_empty() {
             let mut read = ReadBuf::new(&mut scratch);
-            if Pin::new(&mut self.inner).poll_read(context, &mut read)?.is_pending() {
+            let waits = accounts.from_client.is_waiting();
+            if waits || Pin::new(&mut self.inner).poll_read(context, &mut read)?.is_pending() {
                 accounts.reader = Some(context.waker().clone());
                 return Poll::Pending;
             }
@@ -178,6 +192,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
             taken += slice.len();
         }
         accounts.acknowledge_what_was_spoken_for(&mut connection.readable);
+        accounts.go_on(&mut connection.readable);
         // What can't be written now is written before anything else.
         match connection.poll_unwritten(context) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -199,6 +214,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         let connection = self.get_mut();
         if let Some(accounts) = &mut connection.accounts {
             accounts.from_server.release(&mut accounts.unwritten);
+            // It says nothing more, an acknowledgement neither.
+            accounts.from_server.judge.surplus_acks = 0;
+            accounts.go_on(&mut connection.readable);
         }
         ready!(connection.poll_unwritten(context))?;
         Pin::new(&mut connection.inner).poll_shutdown(context)

@@ -109,6 +109,9 @@ pub(crate) struct FromClient {
     pub(crate) unacknowledged: u32,
     /// Whether the multiplexer answers SETTINGS and PING, since nobody else is there to do it.
     pub(crate) answers: bool,
+    /// Whether the back end has yet to acknowledge SETTINGS that the multiplexer has acknowledged already. Those that follow
+    /// wait for it: a server that acknowledges two at once would leave the client without an acknowledgement.
+    pub(crate) is_ahead: bool,
     /// What it answers.
     pub(crate) answer: BytesMut,
     /// How many frames of SETTINGS go to the back end of those that it has acknowledged.
@@ -125,6 +128,13 @@ impl FromClient {
     /// A client that is sent SETTINGS, and answered, by the multiplexer.
     pub(crate) fn answered() -> Self {
         Self { unacknowledged: 1, answers: true, ..Self::default() }
+    }
+
+    /// Leaves the answering to the back end.
+    pub(crate) fn hand_over(&mut self) {
+        if std::mem::take(&mut self.answers) {
+            self.is_ahead = self.acknowledged > 0;
+        }
     }
 
     /// Puts what the client has sent in several SETTINGS, and what is acknowledged already, in the place of the first of them,
@@ -171,12 +181,17 @@ impl FromClient {
 impl Judge for FromClient {
     fn fate(&mut self, kind: FrameKind, frame_flags: u8, length: usize) -> Fate {
         let ack = frame_flags & flags::ACK != 0;
+        if kind == FrameKind::Headers {
+            // What comes behind the first request is the back end's to answer.
+            self.hand_over();
+        }
         match kind {
             FrameKind::Settings if ack && length == 0 && self.unacknowledged > 0 => {
                 self.unacknowledged -= 1;
                 Fate::Drop
             }
             FrameKind::Settings | FrameKind::Ping if self.answers && !ack => Fate::Hold,
+            FrameKind::Settings if self.is_ahead && !ack => Fate::Wait,
             _ => Fate::Pass,
         }
     }
@@ -211,7 +226,7 @@ impl Judge for FromClient {
     }
 
     fn is_done(&self) -> bool {
-        self.unacknowledged == 0 && !self.answers
+        self.unacknowledged == 0 && !self.answers && !self.is_ahead
     }
 }
 
@@ -369,6 +384,23 @@ mod tests {
                 _ => [DATA, DATA, ACK],
             };
             assert_eq!(out, expected.concat(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn settings_wait_with_all_that_follows_while_the_back_end_has_not_acknowledged_those_before_them() {
+        let bytes = [DATA, SETTINGS, DATA, PING].concat();
+        for cut in 0..=bytes.len() {
+            let judge = FromClient { is_ahead: true, ..FromClient::default() };
+            let mut filter = Filter::new(judge, 0);
+            let mut out = BytesMut::new();
+            filter.push(&bytes[..cut], &mut out);
+            filter.push(&bytes[cut..], &mut out);
+            assert_eq!((&out[..], filter.is_waiting()), (DATA, true), "cut at {cut}");
+            filter.judge.is_ahead = false;
+            filter.go_on(&mut out);
+            assert_eq!(out, bytes);
+            assert!(filter.is_transparent());
         }
     }
 

@@ -100,10 +100,8 @@ impl Sniffer {
     /// Reads on.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.read.extend_from_slice(bytes);
-        let decided = *self.decision.look(&self.read) != Verdict::NeedMore;
+        self.decision.look(&self.read);
         if let Some(spoken) = &mut self.spoken {
-            // What comes with the bytes that decide is the back end's to answer.
-            spoken.from_client.judge.answers &= !decided;
             spoken.from_client.push(bytes, &mut spoken.filtered);
         }
     }
@@ -191,7 +189,7 @@ impl Sniffer {
             return HandOver { replay: self.read.split_off(begin).freeze(), accounts: None, header };
         };
         let Spoken { mut from_client, mut filtered, mut unwritten } = *spoken;
-        from_client.judge.answers = false;
+        from_client.judge.hand_over();
         from_client.judge.join(&mut filtered, PREFACE.len());
         unwritten.unsplit(from_client.judge.answer.split());
         let from_server = FromServer::behind(early, from_client.judge.acknowledged);
@@ -240,6 +238,11 @@ mod tests {
         let Accounts { mut from_client, from_server, unwritten, .. } = *accounts.expect("it has spoken");
         let mut delivered = BytesMut::from(&replay[..]);
         late.for_each(|piece| from_client.push(piece, &mut delivered));
+        let waits = delivered.len();
+        // The back end has acknowledged what was acknowledged before.
+        from_client.judge.is_ahead = false;
+        from_client.go_on(&mut delivered);
+        assert!(delivered.len() == waits || delivered[waits..].starts_with(SETTINGS), "only SETTINGS wait");
         assert!(from_client.is_transparent());
         (delivered.to_vec(), unwritten.to_vec(), from_server.judge.surplus_acks)
     }
@@ -251,7 +254,6 @@ mod tests {
             ([ACK, HEADERS, DATA].concat(), [&PREFACE, SETTINGS, HEADERS, DATA].concat()),
             ([HEADERS, ACK, DATA].concat(), [&PREFACE, SETTINGS, HEADERS, DATA].concat()),
             ([HEADERS, DATA, ACK].concat(), [&PREFACE, SETTINGS, HEADERS, DATA].concat()),
-            // What comes behind the request is the back end's to answer.
             ([HEADERS, SETTINGS, ACK].concat(), [&PREFACE, SETTINGS, HEADERS, SETTINGS].concat()),
             ([HEADERS, ACK, PING, ACK].concat(), [&PREFACE, SETTINGS, HEADERS, PING, ACK].concat()),
         ] {

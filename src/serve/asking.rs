@@ -8,7 +8,6 @@
 //!
 //! Left out: what a back end says only to some of its clients. It would then follow, as for one that is not known.
 
-use std::future::Future;
 use std::io;
 use std::time::Duration;
 
@@ -97,41 +96,35 @@ async fn own(target: Target) -> Option<Vec<Setting>> {
     None
 }
 
-fn converse(
+async fn converse(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     header: Option<Bytes>,
-) -> impl Future<Output = io::Result<Vec<Setting>>> {
-    async move {
-        let mut opening = header.map_or_else(Vec::new, Vec::from);
-        opening.extend_from_slice(&PREFACE);
-        say(&mut opening, &Frame::Settings(Vec::new()));
-        stream.write_all(&opening).await?;
-        let mut frames = FrameReader::new(MOST);
-        loop {
-            let frame =
-                frames.next_frame().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            if let Some(frame) = frame {
-                let Ok(Frame::Settings(settings)) = frame.parse() else {
-                    return Err(io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        "it does not begin with SETTINGS",
-                    ));
-                };
-                let mut farewell = Vec::new();
-                say(&mut farewell, &Frame::SettingsAck);
-                let (last_stream, code, debug) = (StreamId::CONNECTION, ErrorCode::NoError, Bytes::new());
-                say(&mut farewell, &Frame::GoAway { last_stream, code, debug });
-                // It has answered; whether it hears this matters to its log only.
-                drop(stream.write_all(&farewell).await);
-                drop(stream.shutdown().await);
-                return Ok(settings);
-            }
-            let mut read = Vec::with_capacity(1024);
-            if stream.read_buf(&mut read).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            frames.push(&read);
+) -> io::Result<Vec<Setting>> {
+    let mut opening = header.map_or_else(Vec::new, Vec::from);
+    opening.extend_from_slice(&PREFACE);
+    say(&mut opening, &Frame::Settings(Vec::new()));
+    stream.write_all(&opening).await?;
+    let mut frames = FrameReader::new(MOST);
+    loop {
+        let frame = frames.next_frame().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        if let Some(frame) = frame {
+            let Ok(Frame::Settings(settings)) = frame.parse() else {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not begin with SETTINGS"));
+            };
+            let mut farewell = Vec::new();
+            say(&mut farewell, &Frame::SettingsAck);
+            let (last_stream, code, debug) = (StreamId::CONNECTION, ErrorCode::NoError, Bytes::new());
+            say(&mut farewell, &Frame::GoAway { last_stream, code, debug });
+            // It has answered; whether it hears this matters to its log only.
+            drop(stream.write_all(&farewell).await);
+            drop(stream.shutdown().await);
+            return Ok(settings);
         }
+        let mut read = Vec::with_capacity(1024);
+        if stream.read_buf(&mut read).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        frames.push(&read);
     }
 }
 

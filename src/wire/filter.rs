@@ -17,6 +17,8 @@ pub(crate) enum Fate {
     Drop,
     /// It is held until it is complete, and then asked about again.
     Hold,
+    /// It waits with all that follows it, until the filter is told to go on.
+    Wait,
 }
 
 /// Decides on frames.
@@ -38,6 +40,8 @@ pub(crate) struct Filter<J> {
     state: State,
     /// A frame to be passed on where the one that is passing ends.
     inserted: Bytes,
+    /// What waits, from the beginning of a frame.
+    waiting: BytesMut,
 }
 
 #[derive(Clone, Debug)]
@@ -53,18 +57,30 @@ impl<J: Judge> Filter<J> {
     /// A filter whose first `preface` bytes are no frame and pass.
     pub(crate) fn new(judge: J, preface: usize) -> Self {
         let state = if preface > 0 { State::Passing(preface) } else { State::Header(BytesMut::new()) };
-        Self { judge, state, inserted: Bytes::new() }
+        Self { judge, state, inserted: Bytes::new(), waiting: BytesMut::new() }
     }
 
     /// Whether bytes need no longer be pushed through it.
     pub(crate) fn is_transparent(&self) -> bool {
         self.judge.is_done()
             && self.inserted.is_empty()
+            && self.waiting.is_empty()
             && match &self.state {
                 State::Header(start) => start.is_empty(),
                 State::Passing(_) => true,
                 State::Dropping(_) | State::Holding(..) => false,
             }
+    }
+
+    /// Whether a frame waits, and nothing more should be pushed.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Goes on with what waits, if its judge no longer wants it to.
+    pub(crate) fn go_on(&mut self, out: &mut BytesMut) {
+        let waiting = self.waiting.split();
+        self.push(&waiting, out);
     }
 
     /// What is kept back, which has to be passed on if nothing more is to be taken out.
@@ -77,6 +93,7 @@ impl<J: Judge> Filter<J> {
             }
             other => self.state = other,
         }
+        out.unsplit(self.waiting.split());
     }
 
     /// Adds a frame of the filter's own, between two of the others.
@@ -90,6 +107,10 @@ impl<J: Judge> Filter<J> {
     /// Passes bytes on to `out`.
     pub(crate) fn push(&mut self, mut bytes: &[u8], out: &mut BytesMut) {
         while !bytes.is_empty() {
+            if self.is_waiting() {
+                self.waiting.extend_from_slice(bytes);
+                return;
+            }
             match &mut self.state {
                 State::Passing(left) => {
                     let length = take(left, &mut bytes, |part| out.extend_from_slice(part));
@@ -131,6 +152,10 @@ impl<J: Judge> Filter<J> {
                 State::Passing(length)
             }
             Fate::Drop => State::Dropping(length),
+            Fate::Wait => {
+                self.waiting = header;
+                return;
+            }
             Fate::Hold if length == 0 => {
                 if let Some(frame) = RawFrame::decode(&mut header.freeze()) {
                     out.extend_from_slice(&self.judge.held(frame));
