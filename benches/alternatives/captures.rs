@@ -27,7 +27,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
     let mut subjects = both(WALK, "a capture of 50 MB, read into flows", generated);
     let recordings = recordings();
     if recordings.is_empty() {
-        subjects.push(Subject::known("the recordings: skipped, `captures/` is not here", 0.0));
+        subjects.push(Subject::known("the recordings: skipped, `captures/` is not here", Unit::Time, 0.0));
     } else {
         subjects.extend(both(WALK_RECORDINGS, "the recordings, read into flows", recordings));
     }

@@ -73,7 +73,7 @@ fn runs() -> Vec<Subject> {
         once(ONE_CALL, Unit::Often, &served).aim(150_000.0).beside(LOOPBACK, None),
         once("the same with tonic itself behind it", Unit::Often, &real_back_end).beside(ONE_CALL, None),
         family("the same with the model, all schedules", Unit::Often, &served).beside(ONE_CALL, None),
-        Subject::known(TWENTY_SECONDS, 20.0),
+        Subject::known(TWENTY_SECONDS, Unit::Time, 20.0),
         once(STALL, Unit::Time, &stalled).aim(50e-6).beside(TWENTY_SECONDS, None),
         family("the same, all schedules", Unit::Time, &stalled).beside(STALL, None),
     ]

@@ -14,13 +14,15 @@ mod classifier;
 mod handshakes;
 mod measure;
 mod multiplexer;
+mod programs;
+mod proxies;
 mod tls;
 
 use comfy_table::{CellAlignment, Table, presets};
 
 use measure::{Measured, Unit};
 
-const HEADINGS: [&str; 6] = ["what", "median", "middle half", "aim", "times as fast", "as"];
+const HEADINGS: [&str; 6] = ["what", "median", "middle half", "aim", "times as good", "as"];
 
 fn main() {
     let mut words = Vec::new();
@@ -45,6 +47,7 @@ fn main() {
     subjects.extend(multiplexer::subjects());
     subjects.extend(tls::subjects());
     let asked_for = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
+    subjects.extend(proxies::subjects(asked_for));
     if let Some(times) = times {
         let asked_for = subjects.iter_mut().filter(|subject| asked_for(&subject.name));
         asked_for.for_each(|subject| subject.run(times));
@@ -71,7 +74,8 @@ fn print(measured: &[Measured]) {
     }
     for subject in measured {
         let [fast, median, slow] = subject.quartiles();
-        let (low, high) = if matches!(subject.unit, Unit::Time) { (fast, slow) } else { (slow, fast) };
+        let (low, high) =
+            if matches!(subject.unit, Unit::Time | Unit::Bytes) { (fast, slow) } else { (slow, fast) };
         let own = [
             subject.name.clone(),
             shown(subject.unit, median),
@@ -102,6 +106,7 @@ fn amount(unit: Unit, speed: f64) -> String {
     match unit {
         Unit::Often => format!("{}/s", significant(speed)),
         Unit::Megabytes(_) => format!("{} MB/s", significant(speed)),
+        Unit::Bytes => format!("{} B", significant(speed)),
         Unit::Time if speed >= 1.0 => format!("{} s", significant(speed)),
         Unit::Time if speed >= 1e-3 => format!("{} ms", significant(speed * 1e3)),
         Unit::Time if speed >= 1e-6 => format!("{} us", significant(speed * 1e6)),

@@ -26,7 +26,7 @@ pub(crate) struct Subject {
 enum Work {
     /// Does it so many times.
     Done(Box<dyn FnMut(usize)>),
-    /// Takes so many seconds, which nobody has to measure.
+    /// Takes so much, which is known already.
     Known(f64),
 }
 
@@ -47,6 +47,8 @@ pub(crate) enum Unit {
     Megabytes(usize),
     /// How long it takes.
     Time,
+    /// How many bytes it takes.
+    Bytes,
 }
 
 /// What was measured of a subject: seconds for doing it once, in each round.
@@ -70,10 +72,10 @@ impl Subject {
         Self::new(name, unit, move |times| (0..times).for_each(|_| work()))
     }
 
-    /// Something that takes as long as it says.
-    pub(crate) fn known(name: &str, seconds: f64) -> Self {
-        let work = Work::Known(seconds);
-        Self { name: name.to_owned(), unit: Unit::Time, aim: None, beside: Vec::new(), work }
+    /// Something that takes as much as it says.
+    pub(crate) fn known(name: &str, unit: Unit, amount: f64) -> Self {
+        let work = Work::Known(amount);
+        Self { name: name.to_owned(), unit, aim: None, beside: Vec::new(), work }
     }
 
     pub(crate) fn aim(mut self, aim: f64) -> Self {
@@ -101,12 +103,15 @@ impl Subject {
                 work(times);
                 begun.elapsed().as_secs_f64() / times as f64
             }
-            Work::Known(seconds) => *seconds,
+            Work::Known(amount) => *amount,
         }
     }
 
     /// How many times fill a slice.
     fn times_in_a_slice(&mut self) -> usize {
+        if matches!(self.work, Work::Known(_)) {
+            return 1;
+        }
         let mut times = 1;
         loop {
             let seconds = self.seconds(times);
@@ -157,7 +162,7 @@ impl Unit {
         match self {
             Self::Often => 1.0 / seconds,
             Self::Megabytes(bytes) => bytes as f64 / seconds / 1e6,
-            Self::Time => seconds,
+            Self::Time | Self::Bytes => seconds,
         }
     }
 }
