@@ -36,7 +36,8 @@ pub(super) fn serve(options: &ServeOptions, out: &mut Out) -> Result<Status, Fai
     let mut complain = |error: ServeError| drop(writeln!(io::stderr(), "muxbed: {error}"));
     runtime.block_on(async {
         let program = Program::start(path, &mut announce).await.map_err(Failed::input)?;
-        program.run(&mut announce, &mut complain).await.map_err(Failed::input)
+        program.run(&mut announce, &mut complain).await;
+        Ok::<(), Failed>(())
     })?;
     // What is not over by now is not waited for.
     runtime.shutdown_background();

@@ -30,6 +30,8 @@ pub enum ServeError {
     Identity(IdentityError),
     /// This address can't be listened on.
     Bind(String, io::Error),
+    /// The system does not let it wait for signals.
+    Signals(io::Error),
 }
 
 impl Config {
@@ -53,6 +55,7 @@ impl fmt::Display for ServeError {
             Self::Config(error) => error.fmt(formatter),
             Self::Identity(error) => error.fmt(formatter),
             Self::Bind(address, error) => write!(formatter, "{address} can't be listened on: {error}"),
+            Self::Signals(error) => write!(formatter, "signals can't be waited for: {error}"),
         }
     }
 }

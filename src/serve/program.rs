@@ -30,6 +30,7 @@ pub struct Program {
     counters: Arc<Counters>,
     listening: BTreeMap<String, Open>,
     metrics: Option<JoinHandle<()>>,
+    signals: Signals,
     /// Goes on asking back ends for their SETTINGS.
     asking: Option<JoinHandle<()>>,
 }
@@ -47,7 +48,7 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// If the file can't be used, or an address not be bound.
+    /// If the file can't be used, an address not be bound, or signals not be waited for.
     pub async fn start(file: &Path, announce: &mut dyn FnMut(String)) -> Result<Self, ServeError> {
         let config = Config::read(file)?;
         let mut program = Self {
@@ -56,6 +57,8 @@ impl Program {
             counters: Arc::new(Counters::default()),
             listening: BTreeMap::new(),
             metrics: None,
+            // Whoever reads that it listens may tell it to stop.
+            signals: Signals::new().map_err(ServeError::Signals)?,
             asking: None,
             config,
         };
@@ -65,17 +68,8 @@ impl Program {
     }
 
     /// Runs until it is told to stop: SIGTERM or SIGINT drains, a second one ends at once; SIGHUP reads the file again.
-    ///
-    /// # Errors
-    ///
-    /// If signals can't be waited for.
-    pub async fn run(
-        mut self,
-        announce: &mut dyn FnMut(String),
-        complain: &mut dyn FnMut(ServeError),
-    ) -> io::Result<()> {
-        let mut signals = Signals::new()?;
-        while signals.next().await == Told::Reload {
+    pub async fn run(mut self, announce: &mut dyn FnMut(String), complain: &mut dyn FnMut(ServeError)) {
+        while self.signals.next().await == Told::Reload {
             let read = Config::read(&self.file);
             let applied = match read {
                 Ok(config) => self.apply(config, announce).await,
@@ -87,7 +81,8 @@ impl Program {
             }
         }
         let until = Instant::now() + self.config.drain;
-        let mut drained = pin!(self.drain(until));
+        let Self { listening, relay, asking, mut signals, .. } = self;
+        let mut drained = pin!(drain(listening, relay, asking, until));
         let mut again = pin!(signals.stop());
         poll_fn(|context| {
             if again.as_mut().poll(context).is_ready() {
@@ -97,7 +92,6 @@ impl Program {
             }
         })
         .await;
-        Ok(())
     }
 
     async fn apply(&mut self, config: Config, announce: &mut dyn FnMut(String)) -> Result<(), ServeError> {
@@ -162,19 +156,23 @@ impl Program {
         self.config = config;
         Ok(())
     }
+}
 
-    async fn drain(self, until: Instant) {
-        let Self { listening, relay, asking, .. } = self;
-        if let Some(asking) = asking {
-            asking.abort();
-        }
-        let within = until.saturating_duration_since(Instant::now());
-        let ended: Vec<_> = listening.into_values().map(|open| open.close(within)).collect();
-        for ended in ended {
-            drop(ended.await);
-        }
-        drop(timeout_at(until, relay.idle()).await);
+async fn drain(
+    listening: BTreeMap<String, Open>,
+    relay: Relay,
+    asking: Option<JoinHandle<()>>,
+    until: Instant,
+) {
+    if let Some(asking) = asking {
+        asking.abort();
     }
+    let within = until.saturating_duration_since(Instant::now());
+    let ended: Vec<_> = listening.into_values().map(|open| open.close(within)).collect();
+    for ended in ended {
+        drop(ended.await);
+    }
+    drop(timeout_at(until, relay.idle()).await);
 }
 
 fn mux(config: &Config) -> Result<Mux, ServeError> {
