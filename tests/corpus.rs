@@ -2,6 +2,16 @@
 //! repository has: its scenarios, the profiles of the catalogue and the recordings. `fuzz/README.md` says how the many
 //! that are made become the few that are kept.
 
+#[path = "h2_oracle/frames.rs"]
+mod frames;
+mod h2_oracle;
+#[path = "h2_oracle/hpack.rs"]
+mod hpack;
+#[path = "corpus/seeds.rs"]
+mod seeds;
+#[path = "h2_oracle/seen.rs"]
+mod seen;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
@@ -13,11 +23,14 @@ use bytes::Bytes;
 use muxbed::bed;
 use muxbed::capture::{self, Direction, KeyLog, RecordedClient};
 use muxbed::clients::{ClientSpec, families};
-use muxbed::fuzzing::{Case, as_run, classify, handshake};
-use muxbed::mux::{Rule, Value};
+use muxbed::fuzzing::{
+    Case, DIFFERENCES, as_run, capture as check_capture, classify, handshake, hello, rivals, script,
+};
+use muxbed::mux::{ProxyHeaders, Rule, Value};
 use muxbed::scenarios::SCENARIOS;
 use muxbed::script::{Client, Script, Who};
 use muxbed::servers::{Front, ServerName};
+use muxbed::wire::proxy::{Addresses, Header, Version};
 
 /// The most bytes of a seed: mutations of a long input seldom hit anything.
 const LONGEST: usize = 2048;
@@ -49,6 +62,43 @@ fn every_seed_of_classify_passes() {
 #[test]
 fn every_seed_of_handshake_passes() {
     replay("handshake", handshake);
+}
+
+#[test]
+fn every_seed_of_frames_passes() {
+    replay("frames", frames::frames);
+}
+
+#[test]
+fn every_seed_of_hpack_passes() {
+    replay("hpack", hpack::hpack);
+}
+
+#[test]
+fn every_seed_of_hello_passes() {
+    replay("hello", hello);
+}
+
+#[test]
+fn every_seed_of_capture_passes() {
+    replay("capture", check_capture);
+}
+
+#[test]
+fn every_seed_of_script_passes() {
+    replay("script", script);
+}
+
+#[test]
+fn every_seed_of_rivals_passes() {
+    replay("rivals", rivals);
+}
+
+#[test]
+fn every_difference_from_a_rival_still_is_one() {
+    for difference in DIFFERENCES {
+        assert!(difference.still_holds(), "{difference:?} no longer differs so: take it off the list");
+    }
 }
 
 /// What a shell does with `muxbed convert SEED | muxbed run --scenario -`, by which a finding is repeated too.
@@ -89,7 +139,7 @@ fn trace(script: &Script) -> Option<String> {
 fn every_target_has_its_seeds_replayed() {
     let targets = files("fuzz/fuzz_targets");
     let names: Vec<_> = targets.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
-    assert_eq!(names, ["classify", "handshake"]);
+    assert_eq!(names, ["capture", "classify", "frames", "handshake", "hello", "hpack", "rivals", "script"]);
 }
 
 /// What the fuzzer found, as texts: they outlive a change of the byte form. Each kept a run from ending.
@@ -129,6 +179,12 @@ fn what_was_found_stays_mended() {
 fn make_seeds() {
     let recorded = Recorded::read();
     write("classify", &classify_seeds(&recorded.flights).iter().map(Case::to_bytes).collect());
+    write("frames", &seeds::frames(&recorded.flights));
+    write("hpack", &seeds::hpack(&recorded.flights));
+    write("hello", &seeds::hello(&recorded.flights));
+    write("capture", &seeds::capture());
+    write("script", &seeds::script());
+    write("rivals", &seeds::rivals(&recorded.flights));
     write("handshake", &handshake_seeds(recorded.clients).iter().map(Script::to_bytes).collect());
 }
 
@@ -191,8 +247,28 @@ fn classify_seeds(flights: &BTreeSet<Bytes>) -> Vec<Case> {
             let told = |case| Case { rules: rules.clone(), stream: flight.clone(), ..case };
             seeds.extend(cases.map(told));
         }
+        for (header, headers) in headers_in_front() {
+            let stream = Bytes::from([&header[..], flight].concat());
+            seeds.push(Case { headers, cuts: [3, 13, 20, 50].into(), stream, ..Case::default() });
+        }
     }
     seeds
+}
+
+/// Each form of a PROXY header, where one may stand and where one has to.
+fn headers_in_front() -> Vec<(Bytes, ProxyHeaders)> {
+    let address = |text: &str| text.parse().expect("it is an address");
+    let pairs = [("192.0.2.1:40000", "192.0.2.2:443"), ("[2001:db8::1]:40000", "[2001:db8::2]:443")];
+    let stated = pairs.map(|(source, destination)| {
+        Some(Addresses { source: address(source), destination: address(destination) })
+    });
+    let headers = [None].into_iter().chain(stated).map(Header::new);
+    let written = headers.flat_map(|header| [Version::V1, Version::V2].map(|version| header.encode(version)));
+    written
+        .flat_map(|header| {
+            [ProxyHeaders::Optional, ProxyHeaders::Required].map(|headers| (header.clone(), headers))
+        })
+        .collect()
 }
 
 fn handshake_seeds(recorded: Vec<RecordedClient>) -> Vec<Script> {

@@ -1,16 +1,16 @@
 //! Header blocks against h2's HPACK, reached through its codec: what we encode by any policy it
 //! reads as the same fields, what it encodes we read and can repeat octet for octet, and what it
-//! refuses we refuse, but for the differences listed in [`Difference`].
+//! refuses we refuse, but for the differences listed in `h2_oracle/hpack.rs`.
 
+#[path = "h2_oracle/hpack.rs"]
+mod blocks;
 mod h2_oracle;
-
-use std::ops::ControlFlow;
 
 use h2::frame::{Frame as Theirs, Headers, Pseudo};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use muxbed::wire::frame::{Frame, FrameReader, StreamId};
+use muxbed::wire::frame::{Frame, FrameReader};
 use muxbed::wire::hpack::{
-    Block, Decoder, Encoder, Field, HpackError, Huffman, INITIAL_TABLE_SIZE, Indexing, NameSource, Policy,
+    Decoder, Encoder, Field, HpackError, Huffman, INITIAL_TABLE_SIZE, Indexing, NameSource, Policy,
     StaticEntry,
 };
 use proptest::collection::vec;
@@ -18,7 +18,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use h2_oracle::{Oracle, Pair, makes_no_message, pairs_of_fields, pairs_of_message};
+use blocks::{Difference, difference, exactly, headers_frame, hpack};
+use h2_oracle::{Oracle, Pair, pairs_of_fields, pairs_of_message};
 
 /// No limit that any test meets.
 const AMPLE: usize = 1 << 24;
@@ -119,6 +120,16 @@ proptest! {
     }
 
     #[test]
+    fn blocks_of_one_connection_are_read_and_written_as_h2_does(blocks in vec(damaged_block(), 1..4)) {
+        let mut octets = Vec::new();
+        for block in blocks {
+            octets.extend([0, block.len().min(255) as u8]);
+            octets.extend(&block[..block.len().min(255)]);
+        }
+        hpack(&octets);
+    }
+
+    #[test]
     fn what_was_read_can_be_written(octets in damaged_block()) {
         if let Ok(block) = Decoder::new(INITIAL_TABLE_SIZE).decode(&octets, AMPLE) {
             let again = exactly(&mut Encoder::new(), &block);
@@ -171,56 +182,12 @@ fn each_difference_exists() {
     }
 }
 
-/// Where h2 refuses a block and we do not.
-#[derive(Debug, PartialEq)]
-enum Difference {
-    /// The fields make no HTTP message. Ours stops at their compression.
-    NoMessage,
-    /// An integer has six octets. 2^32-1 needs that many; h2 stops at five.
-    LongInteger,
-}
-
-fn difference(octets: &[u8], fields: &[Field]) -> Option<Difference> {
-    if makes_no_message(fields) {
-        return Some(Difference::NoMessage);
-    }
-    // A prefix of ones and four octets that each say that another follows.
-    let long = |run: &[u8]| run[0] & 0x0f == 0x0f && run[1..].iter().all(|&octet| octet >= 0x80);
-    octets.windows(5).any(long).then_some(Difference::LongInteger)
-}
-
-/// The fields up to the first error.
 fn decode(octets: &[u8]) -> (Vec<Field>, Option<HpackError>) {
-    let mut fields = Vec::new();
-    let decoded = Decoder::new(INITIAL_TABLE_SIZE).decode_each(octets, AMPLE, |field| {
-        fields.push(field);
-        ControlFlow::<()>::Continue(())
-    });
-    (fields, decoded.err())
-}
-
-fn exactly(encoder: &mut Encoder, block: &Block) -> Vec<u8> {
-    let mut out = Vec::new();
-    encoder.encode_exact(block, &mut out).unwrap();
-    out
+    blocks::decode(&mut Decoder::new(INITIAL_TABLE_SIZE), octets)
 }
 
 fn pair(field: &Field) -> Pair {
     (field.name.to_vec(), field.value.to_vec())
-}
-
-fn headers_frame(block: Vec<u8>) -> Vec<u8> {
-    let mut written = Vec::new();
-    let frame = Frame::Headers {
-        stream: StreamId::new(1).unwrap(),
-        fragment: block.into(),
-        priority: None,
-        padding: None,
-        end_stream: false,
-        end_headers: true,
-    };
-    frame.encode(&mut written).unwrap();
-    written
 }
 
 /// A HEADERS frame of h2's with the fields that are no pseudo-fields; `true` marks sensitive ones.

@@ -7,10 +7,14 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 
-use crate::mux::{Answer, Custom, DEFAULT_LIMIT, Rule, Rules, Value};
+use crate::mux::{Answer, Custom, DEFAULT_LIMIT, ProxyHeaders, Rule, Rules, Value};
 use crate::net::Offsets;
 use crate::script::bytes::{ByteForm, Listed, Reader, Writer, choice, listed_by_a_byte};
+use crate::wire::proxy::{Header, Progress};
 use crate::wire::tls::ProtocolVersion;
+
+/// In the order of their numbers.
+const HEADERS: [ProxyHeaders; 3] = [ProxyHeaders::Unexpected, ProxyHeaders::Optional, ProxyHeaders::Required];
 
 /// A connection's first bytes, where they are cut, and what looks at them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub struct Case {
     pub has_otherwise: bool,
     /// Whether the client stays when it has said everything, until the multiplexer has long lost patience.
     pub stays: bool,
+    /// Whether a PROXY header stands in front.
+    pub headers: ProxyHeaders,
     /// Where the stream is cut.
     pub cuts: Offsets,
     /// What the client says.
@@ -33,11 +39,16 @@ impl Case {
     /// The case that these bytes are, for any bytes.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut input = Reader::new(bytes);
+        let rules = ByteForm::read(&mut input);
+        let limit = input.number();
+        let has_otherwise = ByteForm::read(&mut input);
+        let how = input.choose(2 * HEADERS.len());
         Self {
-            rules: ByteForm::read(&mut input),
-            limit: input.number(),
-            has_otherwise: ByteForm::read(&mut input),
-            stays: ByteForm::read(&mut input),
+            rules,
+            limit,
+            has_otherwise,
+            stays: how % 2 == 1,
+            headers: HEADERS[how / 2],
             cuts: ByteForm::read(&mut input),
             stream: Bytes::copy_from_slice(input.take(u64::MAX)),
         }
@@ -45,12 +56,13 @@ impl Case {
 
     /// The case as bytes, of which [`Self::from_bytes`] makes the same case.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let Self { rules, limit, has_otherwise, stays, cuts, stream } = self;
+        let Self { rules, limit, has_otherwise, stays, headers, cuts, stream } = self;
         let mut output = Writer::new(&[]);
         rules.write(&mut output);
         output.number(*limit);
         has_otherwise.write(&mut output);
-        stays.write(&mut output);
+        let number = HEADERS.iter().position(|listed| listed == headers).unwrap_or_default();
+        output.tag(2 * number as u8 + u8::from(*stays));
         cuts.write(&mut output);
         output.octets(stream);
         output.into_bytes()
@@ -66,6 +78,28 @@ impl Case {
 
     pub(super) fn limit(&self) -> usize {
         self.limit.checked_sub(1).map_or(DEFAULT_LIMIT, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+    }
+
+    /// What the bytes within the limit are to whoever looks for a PROXY header.
+    pub(super) fn header(&self) -> Progress {
+        match self.headers {
+            ProxyHeaders::Unexpected => Progress::Absent,
+            _ => Header::read(&self.stream[..self.stream.len().min(self.limit())]),
+        }
+    }
+
+    /// How many bytes it takes to know that there is none.
+    pub(super) fn known_to_have_no_header(&self) -> usize {
+        let absent = |end: &usize| Header::read(&self.stream[..*end]) == Progress::Absent;
+        (0..=self.stream.len()).find(absent).unwrap_or(self.stream.len())
+    }
+
+    /// Where what the rules look at begins.
+    pub(super) fn begin(&self) -> usize {
+        match self.header() {
+            Progress::Complete { length, .. } => length,
+            _ => 0,
+        }
     }
 
     /// The stream in the pieces that the cuts make of it.
@@ -157,6 +191,7 @@ mod tests {
             limit: 300,
             has_otherwise: true,
             stays: true,
+            headers: ProxyHeaders::Optional,
             cuts: [1, 3].into(),
             stream: Bytes::from_static(b"stream"),
         };

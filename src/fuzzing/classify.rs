@@ -10,67 +10,121 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
+use super::bounds;
 use super::case::Case;
 use super::talker::{Speech, Talker};
-use crate::mux::{Classifier, Closed, Mux, Sniffed, Verdict};
+use crate::mux::{Classifier, Closed, Mux, ProxyHeaders, Rejection, Rules, Sniffed, Verdict};
+use crate::wire::proxy::Progress;
 use crate::wire::{Frame, PREFACE, RawFrame, Setting, SettingId};
 
 /// Longer than a multiplexer has patience, and by the paused clock no time at all.
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Runs the case that these bytes are (see [`Case`]).
+/// Runs the case that these bytes are (see [`Case`]), all of it.
 ///
 /// # Panics
 ///
-/// If the decision depends on where the stream is cut, on how fast it comes, or on which of two equal runs it is; if the
-/// back end gets anything but what the client sent, without the frames that the multiplexer answered itself; or if one of
-/// the two sides gets more or fewer acknowledgements than SETTINGS.
+/// If the decision depends on where the stream is cut, on how fast it comes, or on which of two equal runs it is; if it comes
+/// earlier than it may, or later than it has to or than the limit; if the back end gets anything but what the client sent,
+/// without the frames that the multiplexer answered itself; or if one of the two sides gets more or fewer acknowledgements
+/// than SETTINGS.
 pub fn classify(bytes: &[u8]) {
     let case = Case::from_bytes(bytes);
-    let verdict = verdict(&case, std::slice::from_ref(&case.stream));
-    let single: Vec<Bytes> = case.stream.chunks(1).map(Bytes::copy_from_slice).collect();
-    for pieces in [case.pieces(), single.clone()] {
-        assert_eq!(self::verdict(&case, &pieces), verdict, "the verdict depends on the cuts: {case:?}");
+    check_meetings(&case, &check_verdict(&case));
+}
+
+/// The same for a fuzzer that counts its runs: whole connections, which take a hundred times as long as the classifier alone,
+/// are held for every so-manieth input, chosen by its bytes.
+pub fn classify_often(bytes: &[u8]) {
+    let case = Case::from_bytes(bytes);
+    let verdict = check_verdict(&case);
+    let chosen = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    if (chosen >> 32).is_multiple_of(64) {
+        check_meetings(&case, &verdict);
     }
+}
+
+/// The classifier's own verdict, which is final as soon as it is one, the same for all cuts, and there in time.
+fn check_verdict(case: &Case) -> Verdict {
+    let rules = Arc::new(case.rules());
+    let classifier = || Classifier::expecting(case.headers, Arc::clone(&rules), case.limit());
+    let verdict = classifier().push(&case.stream).clone();
+    let mut cut = classifier();
+    for piece in case.pieces() {
+        let before = cut.verdict().clone();
+        let after = cut.push(&piece);
+        assert!(before == Verdict::NeedMore || before == *after, "{before:?} became {after:?}: {case:?}");
+    }
+    assert_eq!(*cut.verdict(), verdict, "the verdict depends on the cuts: {case:?}");
+    let mut single = classifier();
+    let mut after = 0;
+    for byte in case.stream.chunks(1) {
+        if *single.verdict() != Verdict::NeedMore {
+            break;
+        }
+        single.push(byte);
+        after += 1;
+    }
+    assert_eq!(*single.verdict(), verdict, "the verdict depends on the cuts: {case:?}");
+    check_in_time(case, &rules, &verdict, after);
+    verdict
+}
+
+/// A verdict that is there after so many bytes is there neither too early nor too late.
+fn check_in_time(case: &Case, rules: &Rules, verdict: &Verdict, after: usize) {
+    let limit = case.limit();
+    let decided = *verdict != Verdict::NeedMore;
+    assert!(after <= limit, "it decides after {after} bytes, beyond the limit: {case:?}");
+    assert!(decided || case.stream.len() < limit, "it is at the limit and has not decided: {case:?}");
+    let (begin, known) = match case.header() {
+        Progress::Absent if case.headers == ProxyHeaders::Unexpected => (0, 0),
+        Progress::Absent if case.headers == ProxyHeaders::Optional => (0, case.known_to_have_no_header()),
+        Progress::Complete { length, .. } => (length, length),
+        // It is decided by the header, or not at all.
+        _ => return,
+    };
+    let behind = case.stream.slice(begin..);
+    let Some(due) = bounds::due(rules.iter().map(|(rule, _)| rule), &behind) else { return };
+    let by = (begin + due.by).max(known).min(limit);
+    assert!(decided && after <= by, "it decides after {after} bytes, and should after {by}: {case:?}");
+    assert!(!due.exactly || after == by, "it decides after {after} bytes, and can't before {by}: {case:?}");
+}
+
+fn check_meetings(case: &Case, verdict: &Verdict) {
     let whole = Vec::from_iter(Some(case.stream.clone()).filter(|stream| !stream.is_empty()));
+    let single: Vec<Bytes> = case.stream.chunks(1).map(Bytes::copy_from_slice).collect();
     let stays = if case.stays { HOUR } else { Duration::ZERO };
     let speeches = [(whole, false), (case.pieces(), false), (case.pieces(), true), (single, true)]
         .map(|(pieces, hesitates)| Speech { pieces, hesitates, stays });
     let mut decision = None;
+    let sent = case.stream.slice(case.begin()..);
     for speech in speeches {
-        let meeting = Meeting::of(&case, speech.clone());
-        assert_eq!(Meeting::of(&case, speech.clone()), meeting, "it goes another way again: {case:?}");
+        let meeting = Meeting::of(case, speech.clone());
+        assert_eq!(Meeting::of(case, speech.clone()), meeting, "it goes another way again: {case:?}");
         let first = decision.get_or_insert_with(|| meeting.decision.clone());
         assert_eq!(meeting.decision, *first, "the decision depends on the cuts: {case:?} as {speech:?}");
-        if let Err(wrong) = meeting.check(&case.stream) {
+        if let Err(wrong) = meeting.check(&sent) {
             panic!("{wrong}\n{case:?}\nas {speech:?}\n{meeting:?}");
         }
     }
-    check_decision(&case, &verdict, &decision.unwrap_or_default());
-}
-
-/// The classifier's own verdict, which is final as soon as it is one.
-fn verdict(case: &Case, pieces: &[Bytes]) -> Verdict {
-    let mut classifier = Classifier::new(Arc::new(case.rules()), case.limit());
-    for piece in pieces {
-        let before = classifier.verdict().clone();
-        let after = classifier.push(piece);
-        assert!(before == Verdict::NeedMore || before == *after, "{before:?} became {after:?}: {case:?}");
-    }
-    classifier.verdict().clone()
+    check_decision(case, verdict, &decision.unwrap_or_default());
 }
 
 /// The multiplexer does what its classifier says.
 fn check_decision(case: &Case, verdict: &Verdict, decision: &str) {
+    let header_is_owed =
+        case.headers == ProxyHeaders::Required && !matches!(case.header(), Progress::Complete { .. });
+    let is_open = case.has_otherwise && !header_is_owed;
     let expected = match verdict {
         Verdict::Match(route) => route.name().to_owned(),
-        Verdict::Reject(_) if case.has_otherwise => OTHERWISE.to_owned(),
-        Verdict::Reject(why) => format!("{why:?}"),
-        Verdict::NeedMore if case.has_otherwise && (case.stays || !case.stream.is_empty()) => {
-            OTHERWISE.to_owned()
-        }
+        Verdict::Reject(why) if !is_open || *why == Rejection::BadProxyHeader => format!("{why:?}"),
+        Verdict::Reject(_) => OTHERWISE.to_owned(),
+        Verdict::NeedMore if is_open && (case.stays || !case.stream.is_empty()) => OTHERWISE.to_owned(),
         Verdict::NeedMore if case.stays => "Deadline".to_owned(),
         Verdict::NeedMore => format!("End {{ after: {} }}", case.stream.len()),
     };
@@ -78,6 +132,14 @@ fn check_decision(case: &Case, verdict: &Verdict, decision: &str) {
 }
 
 const OTHERWISE: &str = "otherwise";
+
+thread_local! {
+    /// One for all, since a new one costs as much as a connection. Its clock goes on; nothing depends on when it is.
+    static RUNTIME: Runtime = {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime without I/O needs nothing that could be missing")
+    };
+}
 
 /// What came of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,12 +156,10 @@ struct Meeting {
 
 impl Meeting {
     fn of(case: &Case, speech: Speech) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        let runtime = runtime.expect("a runtime without I/O needs nothing that could be missing");
-        let mux = Mux::new(case.rules()).limit(case.limit());
+        let mux = Mux::new(case.rules()).limit(case.limit()).proxy_headers(case.headers);
         let mux = if case.has_otherwise { mux.otherwise(OTHERWISE) } else { mux };
         let answer_in_one = !speech.hesitates;
-        runtime.block_on(async {
+        let meets = async {
             let mut talker = Talker::new(speech);
             let (route, mut connection) = match mux.sniff(&mut talker, &()).await {
                 Sniffed::Routed { route, connection } => (route, connection),
@@ -147,10 +207,11 @@ impl Meeting {
             let from_back_end = from_mux.split_off(heard.unwrap_or_default()).to_vec();
             let decision = route.name().to_owned();
             Self { decision, delivered: Some(delivered), from_mux: from_mux.to_vec(), from_back_end }
-        })
+        };
+        RUNTIME.with(|runtime| runtime.block_on(meets))
     }
 
-    /// Whether everybody got what they should, given what the client sent.
+    /// Whether everybody got what they should, given what the client sent behind its PROXY header.
     fn check(&self, sent: &Bytes) -> Result<(), &'static str> {
         let said = frames(&self.from_mux);
         let Some(delivered) = &self.delivered else {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::facts::TlsFacts;
 use super::reading::{Http2, Opening, Reading, Trouble};
 use super::rule::{Answer, Rule};
+use crate::planted::{Fault, is_planted};
 use crate::wire::proxy::{Header, Progress};
 
 /// Rules in the order of their priority, each with the route that it leads to.
@@ -244,9 +245,11 @@ impl Decision {
     /// Looks at all that has come so far.
     pub(super) fn look(&mut self, whole: &[u8]) -> &Verdict {
         if matches!(self.verdict, Verdict::NeedMore) {
-            let visible = &whole[..whole.len().min(self.limit)];
+            let limit = if is_planted(Fault::UnboundedBuffer) { usize::MAX } else { self.limit };
+            let late = usize::from(is_planted(Fault::LateDecision));
+            let visible = &whole[..whole.len().saturating_sub(late).min(limit)];
             self.verdict = match self.decide(visible) {
-                Verdict::NeedMore if visible.len() >= self.limit => Verdict::Reject(Rejection::TooLong),
+                Verdict::NeedMore if visible.len() >= limit => Verdict::Reject(Rejection::TooLong),
                 verdict => verdict,
             };
         }

@@ -74,8 +74,7 @@ impl Closed {
     pub(super) fn may_fail_open(&self, awaits_header: bool) -> bool {
         match self {
             Self::Rejected(Rejection::NoProxyHeader | Rejection::BadProxyHeader) => false,
-            Self::Rejected(_) => true,
-            Self::Deadline | Self::End { after: 1.. } => !awaits_header,
+            Self::Rejected(_) | Self::Deadline | Self::End { after: 1.. } => !awaits_header,
             _ => false,
         }
     }

@@ -25,6 +25,7 @@ use bytes::{Bytes, BytesMut};
 use crate::wire::frame::{INITIAL_MAX_FRAME_SIZE, flags};
 use crate::wire::{Frame, FrameKind, RawFrame, Setting, SettingId};
 
+use crate::planted::{Fault, is_planted};
 use crate::wire::filter::{Fate, Judge};
 
 /// How many streams a client may open before the back end's own SETTINGS reach it. 100 is the least that RFC 9113
@@ -261,7 +262,7 @@ impl Judge for FromServer {
     fn fate(&mut self, kind: FrameKind, frame_flags: u8, length: usize) -> Fate {
         let ack = frame_flags & flags::ACK != 0;
         match kind {
-            FrameKind::Settings if ack && self.surplus_acks > 0 => {
+            FrameKind::Settings if ack && self.surplus_acks > 0 && !is_planted(Fault::SurplusAck) => {
                 self.surplus_acks -= 1;
                 Fate::Drop
             }

@@ -27,6 +27,7 @@ use super::observer::{Closed, Observer};
 use super::settings::EarlySettings;
 use super::sniffer::{Policy, Sniffer};
 use super::{Replay, Transport};
+use crate::planted::{Fault, is_planted};
 use crate::wire::proxy::{Header, Progress};
 
 /// A multiplexer: rules, and how long and how far it looks for one that fits.
@@ -222,7 +223,10 @@ impl Mux {
                 let ended = poll_fn(|context| {
                     let read =
                         poll_sniff(&mut stream, &mut sniffer, early, observer, &mut unflushed, context);
-                    if read.is_pending() && alarm.as_mut().poll(context).is_ready() {
+                    if read.is_pending()
+                        && !is_planted(Fault::MissedDeadline)
+                        && alarm.as_mut().poll(context).is_ready()
+                    {
                         return Poll::Ready(Err(Closed::Deadline));
                     }
                     read.map_err(Closed::Failed)

@@ -25,7 +25,9 @@ use crate::wire::{Frame, FrameReader, PREFACE, RawFrame};
 /// How `HTTP1Fast` reads: the longest method with a space after it.
 const LONGEST_METHOD: usize = 8;
 
-const METHODS: [&[u8]; 8] = [b"OPTIONS", b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"TRACE", b"CONNECT"];
+/// What `HTTP1Fast` looks for.
+pub(crate) const METHODS: [&[u8]; 8] =
+    [b"OPTIONS", b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"TRACE", b"CONNECT"];
 
 /// One of cmux's matchers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

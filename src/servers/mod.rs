@@ -10,7 +10,7 @@
 mod accepted;
 mod back_end;
 mod c_core;
-mod cmux;
+pub(crate) mod cmux;
 mod fronts;
 mod grpc_go;
 mod http1;

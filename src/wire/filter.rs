@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::frame::HEADER_LENGTH;
 use super::{FrameKind, RawFrame};
+use crate::planted::{Fault, is_planted};
 
 /// What becomes of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +131,9 @@ impl<J: Judge> Filter<J> {
                     }
                 }
                 State::Header(start) => {
+                    if is_planted(Fault::ByteLostAtACut) && !start.is_empty() {
+                        bytes = &bytes[1..];
+                    }
                     let missing = HEADER_LENGTH - start.len();
                     let part = bytes.len().min(missing);
                     start.extend_from_slice(&bytes[..part]);

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 
 use muxbed::capture::writer::{Layout, Plan, write};
 use muxbed::capture::{Capture, Direction, Flow, LinkType, What, read};
+use muxbed::fuzzing::check_capture;
 
 /// 2026-10-15 and some, with nanoseconds that microseconds can't hold.
 const TIME: u64 = 1_792_000_000_123_456_789;
@@ -109,46 +110,6 @@ fn ladder_of(plan: &Plan) -> Vec<String> {
 fn read_whole(file: &[u8]) -> Capture<'_> {
     let capture = read(file).unwrap();
     assert_eq!(capture.cut_off, None);
-    check_invariants(file, &capture);
+    check_capture(file, &capture);
     capture
-}
-
-/// What holds for every capture, however damaged.
-fn check_invariants(file: &[u8], capture: &Capture<'_>) {
-    let mut bytes_in_all = 0;
-    let mut packets_in_all = 0;
-    for (flow, number) in capture.flows.iter().zip(1..) {
-        assert_eq!(flow.number, number);
-        assert_ne!(flow.client, flow.server);
-        packets_in_all += flow.packets;
-        let mut ended = [false; 2];
-        let mut next = [0, 0];
-        let mut time = 0;
-        for event in &flow.events {
-            assert!(event.time >= time, "time steps back");
-            time = event.time;
-            assert!((1..=capture.packets).contains(&event.packet));
-            let this = usize::from(event.direction == Direction::ToClient);
-            let (offset, length) = match &event.what {
-                What::Data { offset, bytes } => {
-                    bytes_in_all += bytes.len();
-                    (*offset, bytes.len() as u64)
-                }
-                What::Gap { offset, length } => (*offset, *length),
-                What::Truncated { offset, missing } => (*offset, *missing),
-                What::End => {
-                    assert!(!ended[this], "two ends");
-                    ended[this] = true;
-                    continue;
-                }
-                What::Opened | What::MissingStart | What::Reset => continue,
-            };
-            assert!(length > 0, "an event about nothing");
-            assert!(!ended[this], "something after the end");
-            assert_eq!(offset, next[this], "the stream has neither holes nor overlaps");
-            next[this] += length;
-        }
-    }
-    assert!(bytes_in_all <= file.len(), "bytes that are not in the file");
-    assert!(packets_in_all <= capture.packets);
 }

@@ -2,7 +2,7 @@
 
 use muxbed::wire::tls::{ContentType, HandshakeKind, HelloPart, TlsError};
 
-use super::oracle::small;
+use super::hellos::small;
 use super::read;
 
 /// A hello with a session id and these extensions, in one record, its parts to be spoiled.

@@ -1,25 +1,22 @@
 //! HTTP/2 frames against h2's codec: what we write it reads as the same frame, what it writes we
 //! read as the same, and what it refuses we refuse, but for the differences listed in
-//! [`Difference`].
+//! `tests/h2_oracle/frames.rs`.
 
 #[path = "../h2_oracle/mod.rs"]
 mod h2_oracle;
+#[path = "../h2_oracle/frames.rs"]
+mod refusals;
+#[path = "../h2_oracle/seen.rs"]
 mod seen;
 mod strategies;
 
-use std::ops::ControlFlow;
-
 use bytes::Bytes;
-use h2::proto::Error as TheirError;
-use muxbed::wire::frame::{
-    Frame, FrameError, FrameKind, FrameReader, INITIAL_MAX_FRAME_SIZE, Payload, RawFrame, Scope, SettingId,
-    StreamId, flags,
-};
-use muxbed::wire::hpack::{Decoder, Field, HpackError, INITIAL_TABLE_SIZE};
+use muxbed::wire::frame::{Frame, FrameReader, INITIAL_MAX_FRAME_SIZE, Payload, RawFrame, StreamId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use h2_oracle::{Oracle, makes_no_message};
+use h2_oracle::Oracle;
+use refusals::{Difference, assert_same_refusal, difference, frames, refused_by_h2, refused_by_us};
 use seen::{Ours, Seen, seen_by_h2};
 use strategies::{careless_frame, legal_frames, raw_frame, recipe};
 
@@ -31,7 +28,7 @@ proptest! {
         let mut expected = Vec::new();
         for frame in frames.into_iter().flatten() {
             frame.encode(&mut written).unwrap();
-            expected.extend(ours.see(frame));
+            expected.extend(ours.see(frame).unwrap());
         }
         let read = Oracle::new().read(&written);
         let read: Vec<Seen> = read.into_iter().map(|frame| seen_by_h2(frame.unwrap())).collect();
@@ -55,7 +52,7 @@ proptest! {
         for raw in read_in_pieces(&written, &sizes) {
             let frame = raw.parse().unwrap();
             prop_assert_eq!(&RawFrame::try_from(&frame).unwrap(), &raw);
-            read.extend(ours.see(frame));
+            read.extend(ours.see(frame).unwrap());
         }
         prop_assert_eq!(read, expected);
     }
@@ -92,20 +89,17 @@ proptest! {
 
     #[test]
     fn we_refuse_what_h2_refuses(raw in careless_frame()) {
-        let ours = refused_by_us(&raw);
-        let theirs = refused_by_h2(&raw);
-        if ours.is_some() != theirs.is_some() {
-            let difference = difference(&raw, ours.as_ref());
-            prop_assert!(difference.is_some(), "ours: {ours:?}, theirs: {theirs:?}");
-        }
-        // Not a promise of stream 0: h2 does not see that and resets for what the block says.
-        if let Some(Refusal::Frame(error)) = ours
-            && let Some(TheirError::Reset(stream, ..)) = theirs
-            && !matches!(error, FrameError::PromisesConnection { .. })
-        {
-            let stream = StreamId::new(stream.into()).unwrap();
-            prop_assert_eq!(error.scope(), Scope::Stream(stream));
-        }
+        assert_same_refusal(&raw);
+    }
+
+    #[test]
+    fn a_connection_of_any_frames_is_read_as_h2_reads_it(
+        size in 1_u8..90,
+        sent in vec(careless_frame(), 1..6),
+    ) {
+        let mut written = vec![size];
+        sent.iter().for_each(|frame| frame.encode(&mut written));
+        frames(&written);
     }
 }
 
@@ -150,98 +144,6 @@ fn the_limit_on_frames_is_h2s() {
         let theirs = Oracle::new().read(&written);
         assert_eq!(reader.next_frame().is_err(), theirs[0].is_err(), "{length}");
     }
-}
-
-/// Where one of us refuses a frame and the other does not.
-#[derive(Debug, PartialEq)]
-enum Difference {
-    /// h2 refuses a PUSH_PROMISE whose header block is all in CONTINUATIONs. RFC 9113 section 6.6
-    /// lets the fragment be empty.
-    PromiseWithoutFragment,
-    /// h2 refuses fields that make no HTTP message. Ours stops at their compression.
-    NoMessage,
-    /// h2 refuses an integer of six octets in a header block. 2^32-1 needs that many.
-    LongInteger,
-    /// We refuse the octets after a field with an empty name, in a fragment that others follow.
-    /// h2 takes an empty name for the end of the fragment and looks at the rest later.
-    EmptyNameEndsFragment,
-    /// We refuse RST_STREAM on stream 0 and the promise of stream 0. h2's codec leaves these to
-    /// the layer above it.
-    AboveTheCodec,
-    /// We refuse a value other than 0 and 1 for NO_RFC7540_PRIORITIES. h2 does not know RFC 9218.
-    UnknownSetting,
-}
-
-fn difference(raw: &RawFrame, ours: Option<&Refusal>) -> Option<Difference> {
-    let padded = usize::from(raw.flags & flags::PADDED != 0);
-    match ours {
-        None if raw.kind == FrameKind::PushPromise && raw.payload.len() == 4 + padded => {
-            Some(Difference::PromiseWithoutFragment)
-        }
-        None if makes_no_message(&fields_of(raw).0) => Some(Difference::NoMessage),
-        None => {
-            // A prefix of ones and four octets that each say that another follows.
-            let long = |run: &[u8]| run[0] & 0x0f == 0x0f && run[1..].iter().all(|&it| it >= 0x80);
-            raw.payload.windows(5).any(long).then_some(Difference::LongInteger)
-        }
-        Some(Refusal::Block) => {
-            let nameless = fields_of(raw).0.iter().any(|field| field.name.is_empty());
-            nameless.then_some(Difference::EmptyNameEndsFragment)
-        }
-        Some(Refusal::Frame(FrameError::PromisesConnection { .. })) => Some(Difference::AboveTheCodec),
-        Some(Refusal::Frame(FrameError::OnConnection { kind: FrameKind::RstStream })) => {
-            Some(Difference::AboveTheCodec)
-        }
-        Some(Refusal::Frame(FrameError::InvalidSetting(setting))) => {
-            let unknown = setting.id == SettingId::NoRfc7540Priorities;
-            unknown.then_some(Difference::UnknownSetting)
-        }
-        Some(Refusal::Frame(_)) => None,
-    }
-}
-
-/// What we have against a frame.
-#[derive(Debug)]
-enum Refusal {
-    Frame(FrameError),
-    Block,
-}
-
-fn refused_by_us(raw: &RawFrame) -> Option<Refusal> {
-    match raw.parse() {
-        Err(error) => Some(Refusal::Frame(error)),
-        Ok(_) => fields_of(raw).1.map(|_| Refusal::Block),
-    }
-}
-
-/// The fields in the frame's part of a header block, up to the first error. A part that others
-/// follow may end anywhere.
-fn fields_of(raw: &RawFrame) -> (Vec<Field>, Option<HpackError>) {
-    let mut fields = Vec::new();
-    let (Ok(Frame::Headers { fragment, end_headers, .. })
-    | Ok(Frame::PushPromise { fragment, end_headers, .. })
-    | Ok(Frame::Continuation { fragment, end_headers, .. })) = raw.parse()
-    else {
-        return (fields, None);
-    };
-    let mut decoder = Decoder::new(INITIAL_TABLE_SIZE);
-    let decoded = decoder.decode_each(&fragment, 1 << 24, |field| {
-        fields.push(field);
-        ControlFlow::<()>::Continue(())
-    });
-    let error = decoded.err().filter(|error| end_headers || *error != HpackError::Truncated);
-    (fields, error)
-}
-
-/// What h2 has against a frame. A CONTINUATION gets the HEADERS that it needs before it.
-fn refused_by_h2(raw: &RawFrame) -> Option<TheirError> {
-    let mut written = Vec::new();
-    if raw.kind == FrameKind::Continuation && !raw.stream.is_connection() {
-        let headers = RawFrame { kind: FrameKind::Headers, flags: 0, payload: Payload::EMPTY, ..raw.clone() };
-        headers.encode(&mut written);
-    }
-    raw.encode(&mut written);
-    Oracle::new().read(&written).into_iter().find_map(Result::err)
 }
 
 /// All frames in `octets`, which arrive in pieces of these sizes, by either way of pushing.

@@ -7,6 +7,8 @@
 //! a few signs, and the limits between lengths for the others. Building a tree for each
 //! string, as some decoders do, costs a thousand times more than decoding it.
 
+use crate::planted::{Fault, is_planted};
+
 use super::HpackError;
 
 /// The number of the end-of-string symbol.
@@ -82,7 +84,8 @@ pub(super) fn encode(octets: &[u8], out: &mut Vec<u8>) {
         }
     }
     if pending > 0 {
-        out.push((bits << (8 - pending)) as u8 | 0xff >> pending);
+        let padding = if is_planted(Fault::WrongHuffmanPadding) { 0 } else { 0xff >> pending };
+        out.push((bits << (8 - pending)) as u8 | padding);
     }
 }
 

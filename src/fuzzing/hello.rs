@@ -1,0 +1,130 @@
+//! The target `hello`: our reader of ClientHellos beside rustls' `Acceptor`, and beside itself with the bytes cut.
+//!
+//! rustls looks at more than is read here, as a server that has to answer; and at one thing less: it gives unprotected
+//! records the room of protected ones. It waits for a whole record where the first bytes tell already that no hello comes; only to
+//! name a hello of SSL 2.0 more is read here, its first five bytes.
+
+use std::io::Cursor;
+use std::net::IpAddr;
+
+use rustls::InvalidMessage as Message;
+use rustls::server::Acceptor;
+
+use crate::wire::tls::{ClientHello, HelloReader, Progress, TlsError};
+
+/// Takes the first byte for the size of pieces, and the rest for the beginning of a connection.
+///
+/// # Panics
+///
+/// If the answer depends on the cuts; if rustls reads something else than is read here, or refuses a hello's form that is
+/// taken here, or the other way round.
+pub fn hello(bytes: &[u8]) {
+    let Some((&size, bytes)) = bytes.split_first() else { return };
+    let ours = read([bytes]);
+    for size in [usize::from(size.max(1)), 1] {
+        assert_eq!(read(bytes.chunks(size)), ours, "it depends on the cuts: pieces of {size}");
+    }
+    if let Ok(None) = ours {
+        asks_for_no_more_than_it_needs(bytes);
+    }
+    // What follows a hello is nobody's business here, and rustls' if it has come.
+    let end = ours.as_ref().ok().and_then(Option::as_ref).map_or(bytes.len(), |(_, length)| *length as usize);
+    match (accepted(&bytes[..end]), &ours) {
+        (Ok(Some(theirs)), Ok(Some((hello, _)))) => theirs.assert_same(hello),
+        (Ok(Some(_)), Err(TlsError::RecordTooLong { .. })) => {}
+        (Ok(Some(_)), ours) => panic!("only rustls takes it: {ours:?}"),
+        (Ok(None), Ok(Some(_))) => panic!("rustls wants more"),
+        (Ok(None), Ok(None) | Err(_)) | (Err(_), Err(_)) => {}
+        (Err(_), Ok(None)) if bytes[0] >= 0x80 && bytes.len() < 5 => {}
+        (Err(error), Ok(ours)) => {
+            assert!(
+                ours.is_some() && is_about_more_than_is_read_here(&error),
+                "only rustls refuses it: {error}"
+            );
+        }
+    }
+}
+
+/// What reading in these pieces comes to: the hello with its length, nothing if more is needed, or why not.
+fn read<'b>(pieces: impl IntoIterator<Item = &'b [u8]>) -> Result<Option<(ClientHello, u64)>, TlsError> {
+    let mut reader = HelloReader::new();
+    let mut last = Progress::NeedMore(5);
+    for piece in pieces {
+        last = reader.push(piece)?;
+    }
+    Ok(match last {
+        Progress::NeedMore(_) => None,
+        Progress::Complete(hello) => Some((*hello, reader.length())),
+    })
+}
+
+/// What it asks for at any point must be more than has come by the end, since it is not complete then.
+fn asks_for_no_more_than_it_needs(bytes: &[u8]) {
+    let mut reader = HelloReader::new();
+    for byte in bytes {
+        if let Ok(Progress::NeedMore(more)) = reader.push(&[*byte]) {
+            assert!(more > 0, "it asks for nothing");
+        }
+    }
+}
+
+/// What the Acceptor makes known of a hello.
+struct Accepted {
+    server_name: Option<String>,
+    alpn: Vec<Vec<u8>>,
+    suites: Vec<u16>,
+}
+
+impl Accepted {
+    fn assert_same(&self, ours: &ClientHello) {
+        // rustls gives names in small letters, and none for one that is an address.
+        let name = ours.server_name.as_ref().map(|name| name.to_ascii_lowercase());
+        let is_address = name.as_ref().is_some_and(|name| name.parse::<IpAddr>().is_ok());
+        if !(is_address && self.server_name.is_none()) {
+            assert_eq!(name, self.server_name);
+        }
+        assert_eq!(ours.alpn, self.alpn);
+        let suites: Vec<u16> = ours.cipher_suites.iter().map(|suite| (*suite).into()).collect();
+        assert_eq!(suites, self.suites);
+    }
+}
+
+/// What the Acceptor makes of these bytes: nothing if it wants more.
+fn accepted(bytes: &[u8]) -> Result<Option<Accepted>, rustls::Error> {
+    let mut acceptor = Acceptor::default();
+    let mut rest = Cursor::new(bytes);
+    loop {
+        let read = acceptor.read_tls(&mut rest).expect("it is memory");
+        match acceptor.accept() {
+            Ok(Some(accepted)) => {
+                let hello = accepted.client_hello();
+                return Ok(Some(Accepted {
+                    server_name: hello.server_name().map(str::to_owned),
+                    alpn: hello.alpn().into_iter().flatten().map(<[u8]>::to_vec).collect(),
+                    suites: hello.cipher_suites().iter().map(|suite| (*suite).into()).collect(),
+                }));
+            }
+            Ok(None) if read == 0 => return Ok(None),
+            Ok(None) => {}
+            Err((error, _)) => return Err(error),
+        }
+    }
+}
+
+/// Whether the Acceptor refused for something that a reader of hellos does not look at: an extension's content that is of
+/// no use here, or what rustls as a server does not like.
+fn is_about_more_than_is_read_here(error: &rustls::Error) -> bool {
+    match error {
+        rustls::Error::PeerIncompatible(_) | rustls::Error::PeerMisbehaved(_) => true,
+        rustls::Error::InvalidMessage(message) => !matches!(
+            message,
+            Message::InvalidContentType
+                | Message::InvalidEmptyPayload
+                | Message::UnknownProtocolVersion
+                | Message::MessageTooLarge
+                | Message::HandshakePayloadTooLarge
+                | Message::DuplicateExtension(_)
+        ),
+        _ => false,
+    }
+}
