@@ -5,7 +5,7 @@ use h2::frame::Frame as Theirs;
 use muxbed::wire::frame::Frame;
 use muxbed::wire::hpack::{Decoder, INITIAL_TABLE_SIZE};
 
-use crate::h2_oracle::{Pair, pairs_of_fields, pairs_of_message};
+use super::h2_oracle::{Pair, pairs_of_fields, pairs_of_message};
 
 /// What both sides say about a frame.
 #[derive(Debug, PartialEq)]
