@@ -2,7 +2,10 @@
 //! once and not ten times. `cargo test` leaves it out, for it runs each of these by itself. What is not quick, the cuts of every
 //! recorded flight, is not here.
 
-#![expect(clippy::duplicate_mod, reason = "each of these is a program of its own, and two have an oracle in common")]
+#![expect(
+    clippy::duplicate_mod,
+    reason = "each of these is a program of its own, and two have an oracle in common"
+)]
 
 mod mux_memory;
 mod mux_per_request;
