@@ -127,6 +127,7 @@ pub mod servers;
 pub mod upgrade;
 pub mod wire;
 
+mod draw;
 mod flight;
 mod nearest;
 mod planted;

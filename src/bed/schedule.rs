@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use crate::clients::{Pace, Paces};
+use crate::draw::Draw;
 use crate::net::Network;
 use crate::servers::ServerPace;
 
@@ -84,7 +85,7 @@ impl Schedule {
 
     /// A schedule drawn by a seed: up to three milliseconds here and there.
     fn drawn(seed: u64) -> Self {
-        let mut draw = Draw(seed);
+        let mut draw = Draw::of(seed);
         let mut leg = || Leg {
             to_server: draw.below(4),
             to_client: draw.below(4),
@@ -138,19 +139,6 @@ impl Schedule {
 
     fn leg(self, connection: u32) -> Leg {
         if connection == 0 { self.first } else { self.later }
-    }
-}
-
-/// SplitMix64: small, and the same everywhere.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
     }
 }
 

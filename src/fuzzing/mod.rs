@@ -5,14 +5,18 @@
 //!
 //! They are always compiled: it is little, needs nothing more, and with a feature for it every `cargo test` after a
 //! `cargo build` would compile the crate anew.
+//!
+//! One of them is for others: [`explore`] looks at somebody else's server. What it is for stands in [`exploring_your_own_server`].
 
 mod bounds;
 mod capture;
 mod case;
 mod classify;
+mod explore;
 mod handshake;
 mod hello;
 mod judge;
+mod meeting;
 #[cfg(test)]
 mod planted;
 mod rivals;
@@ -23,9 +27,13 @@ mod talker;
 pub use capture::{capture, check_capture};
 pub use case::Case;
 pub use classify::{classify, classify_often};
+pub use explore::{Exploration, Explored, Finding, explore};
 pub use handshake::handshake;
 pub use hello::hello;
 pub use judge::{Judged, as_run, judge};
 pub use rivals::{DIFFERENCES, Difference, Rival, Taken, rivals};
 pub use script::script;
 pub use shrink::{Shrunk, shrink};
+
+#[doc = include_str!("../../docs/exploring-your-own-server.md")]
+pub mod exploring_your_own_server {}

@@ -96,8 +96,9 @@ impl RecordReader {
         if let Some(&byte) = bytes.first()
             && !(20..=24).contains(&byte)
         {
-            // What may be a hello of SSL 2.0 is told by its fifth byte.
+            // What may be a hello of SSL 2.0 is told by its fifth byte; it can only come first.
             return match bytes {
+                _ if self.offset > 0 => Err(TlsError::NotTls { byte, place: 0 }),
                 [0x80..=0xff, rest @ ..] if rest.len() < 4 && ssl2_may_follow(rest) => Ok(None),
                 [0x80..=0xff, rest @ ..] if rest.len() >= 4 && ssl2_may_follow(&rest[..4]) => {
                     Err(TlsError::Ssl2Hello)
@@ -177,5 +178,13 @@ mod tests {
         assert_eq!(first(&[0x80, 0x2e, 1, 0, 2]), Err(TlsError::Ssl2Hello));
         assert_eq!(first(&[0x80, 0x2e, 1, 3]), Ok(None));
         assert_eq!(first(&[0x80, 0x2e, 2]), Err(TlsError::NotTls { byte: 0x80, place: 0 }));
+    }
+
+    #[test]
+    fn a_hello_of_ssl_2_is_not_awaited_after_a_record() {
+        let mut reader = RecordReader::new(RecordReader::PROTECTED);
+        reader.push(&[22, 3, 1, 0, 1, 1, 0x80]);
+        assert!(reader.next_record().unwrap().is_some());
+        assert_eq!(reader.next_record(), Err(TlsError::NotTls { byte: 0x80, place: 0 }));
     }
 }

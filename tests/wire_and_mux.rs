@@ -1,0 +1,23 @@
+//! What is quick of the tests of `src/wire` and `src/mux`, in one program, for mutation testing: each mutant is linked
+//! once and not ten times. `cargo test` leaves it out, for it runs each of these by itself. What is not quick, the cuts of every
+//! recorded flight, is not here.
+
+#![expect(
+    clippy::duplicate_mod,
+    reason = "each of these is a program of its own, and two have an oracle in common"
+)]
+
+mod mux_memory;
+mod mux_per_request;
+mod mux_rules;
+mod mux_settings;
+#[path = "wire_hpack.rs"]
+mod wire_hpack;
+mod wire_hpack_examples;
+
+#[path = "mux_lifecycle/main.rs"]
+mod mux_lifecycle;
+#[path = "tls_hellos/main.rs"]
+mod tls_hellos;
+#[path = "wire_frames/main.rs"]
+mod wire_frames;
