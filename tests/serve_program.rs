@@ -260,3 +260,59 @@ async fn a_back_end_that_is_asked_for_its_settings_is_one_server_with_one_settin
     drop((client, accepted));
     assert_eq!(serve.ends().await, Some(0));
 }
+
+#[tokio::test]
+async fn a_back_end_that_does_not_accept_costs_those_their_connection_that_wait_too_long_or_are_too_many() {
+    // What it does not accept fills its backlog, and the system lets nobody else in.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let slow = socket.listen(1).unwrap();
+    let back_end = slow.local_addr().unwrap();
+    let mut in_front = Vec::new();
+    while let Ok(stream) = timeout(Duration::from_millis(500), TcpStream::connect(back_end)).await {
+        in_front.push(stream.unwrap());
+    }
+    let config = format!(
+        "listen = \"127.0.0.1:0\"\nmetrics = \"127.0.0.1:0\"\n[routes]\n\
+         impatient = {{ to = \"tcp:{back_end}\", connect = \"200ms\" }}\n\
+         patient = {{ to = \"tcp:{back_end}\", connect = \"60s\", queue = 1 }}\n\
+         [[rules]]\nwhen = \"http1\"\nto = \"patient\"\n[[rules]]\nwhen = \"any\"\nto = \"impatient\"\n"
+    );
+    let (mut serve, address) = Serve::start("slow.toml", &config).await;
+    let metrics = serve.line().await.strip_prefix("metrics on ").unwrap().to_owned();
+
+    let mut impatient = TcpStream::connect(&address).await.unwrap();
+    impatient.write_all(b"\x01").await.unwrap();
+    assert_eq!(rest(impatient).await, b"");
+
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        let mut patient = TcpStream::connect(&address).await.unwrap();
+        patient.write_all(GET).await.unwrap();
+        patient.shutdown().await.unwrap();
+        waiting.push(tokio::spawn(rest(patient)));
+    }
+    loop {
+        let mut asks = TcpStream::connect(&metrics).await.unwrap();
+        asks.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let says = String::from_utf8(rest(asks).await).unwrap();
+        if says.lines().any(|said| said == "muxbed_closed_total{reason=\"queue_full\"} 1") {
+            let failed = "muxbed_back_end_failures_total{route=\"impatient\"} 1";
+            assert!(says.lines().any(|said| said == failed), "{says}");
+            break;
+        }
+    }
+    // There is room again, and the one that has waited is served.
+    for _ in 0..in_front.len() {
+        drop(soon(slow.accept()).await.unwrap());
+    }
+    assert_eq!(answers(&slow, b"served").await, GET);
+    let mut served = Vec::new();
+    for waited in waiting {
+        served.push(soon(waited).await.unwrap());
+    }
+    served.sort();
+    assert_eq!(served, [&b""[..], b"served"]);
+    serve.told("-TERM").await;
+    assert_eq!(serve.ends().await, Some(0));
+}

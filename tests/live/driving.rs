@@ -38,6 +38,13 @@ pub(crate) struct Reported {
     pub(crate) output: Vec<String>,
 }
 
+impl Reported {
+    /// Whether every call was answered.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.rpcs.iter().all(|call| call.error.is_none()) && !self.rpcs.is_empty()
+    }
+}
+
 /// A run that is over.
 pub(crate) struct Finished {
     pub(crate) cell: Cell,
@@ -50,8 +57,7 @@ impl Finished {
     /// Whether the driver did its part, whatever became of the calls; through `mux` every call has to succeed.
     pub(crate) fn is_in_order(&self) -> bool {
         let Ok(reported) = &self.reported else { return false };
-        let served = reported.rpcs.iter().all(|call| call.error.is_none()) && !reported.rpcs.is_empty();
-        served || self.cell.server.front != muxbed::servers::Front::Mux
+        reported.is_answered() || self.cell.server.front != muxbed::servers::Front::Mux
     }
 }
 
@@ -69,7 +75,9 @@ pub(crate) fn drive(
     for cell in cells {
         let (Some(driver), Some(port)) = (drivers.get(&cell.client), serving.port(cell)) else { continue };
         let (Ok(()), Ok(())) = (ended.recv(), started.recv()) else { break };
-        let command = command(cell, driver, port, serving.certificate(cell.server));
+        let certificate = serving.certificate(cell.server);
+        let is_tls = cell.server.security != Security::Cleartext;
+        let command = command(&cell.client, driver, port, is_tls.then_some(certificate));
         let (starting, running, send, cell) = (starting.clone(), running.clone(), send.clone(), cell.clone());
         std::thread::spawn(move || {
             let (reported, wall) = run(command, &starting);
@@ -92,18 +100,25 @@ fn permits(count: usize) -> (SyncSender<()>, Receiver<()>) {
     (give, take)
 }
 
-fn command(cell: &Cell, driver: &Path, port: u16, certificate: &Path) -> Command {
+/// Runs one client at a port in cleartext.
+pub(crate) fn ask(driver: &Path, client: &ClientSpec, port: u16) -> Result<Reported, String> {
+    let (starting, _started) = sync_channel(1);
+    let (reported, _) = run(command(client, driver, port, None), &starting);
+    reported.map(|reported| without_addresses(reported, port))
+}
+
+fn command(client: &ClientSpec, driver: &Path, port: u16, certificate: Option<&Path>) -> Command {
     let mut command = Command::new(driver);
     command.args(["--address", &format!("127.0.0.1:{port}"), "--checks", &CHECKS.to_string()]);
-    if cell.server.security != Security::Cleartext {
+    if let Some(certificate) = certificate {
         command.arg("--tls").arg(certificate);
     }
-    if let Some(mode) = &cell.client.mode {
+    if let Some(mode) = &client.mode {
         command.args(["--mode", mode]);
     }
     // An inherited setting would be an unnamed part of the client.
     command.env_remove("GRPC_GO_REQUIRE_HANDSHAKE").env_remove("GRPC_ENFORCE_ALPN_ENABLED");
-    command.envs(&cell.client.environment);
+    command.envs(&client.environment);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     command
 }

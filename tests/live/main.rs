@@ -11,6 +11,7 @@ mod capturing;
 mod checking;
 mod conforming;
 mod driving;
+mod fronting;
 mod machine;
 mod observing;
 mod plan;
@@ -48,6 +49,9 @@ fn live(options: &Options) -> Result<bool, String> {
     if options.h2spec {
         return Ok(conforms(&machine, &plan::CONFORMING));
     }
+    if options.fronts {
+        return fronts(&machine);
+    }
     let plan = Plan::of(options)?;
     let mut table = Table::default();
 
@@ -80,8 +84,9 @@ fn live(options: &Options) -> Result<bool, String> {
     }
     let check_agrees = if plan.is_named() { check(&machine)? } else { true };
     let conforms = conforms(&machine, plan.conforming());
+    let fronted = if plan.is_everything() { fronts(&machine)? } else { true };
     let in_order = finished.iter().all(Finished::is_in_order) && !table.has_failures();
-    Ok(!finished.is_empty() && in_order && check_agrees && conforms)
+    Ok(!finished.is_empty() && in_order && check_agrees && conforms && fronted)
 }
 
 /// Whether `muxbed check` says of the real servers what the bed says of their models.
@@ -96,6 +101,13 @@ fn check(machine: &Machine) -> Result<bool, String> {
     }
     differences.iter().for_each(|difference| println!("  {difference}"));
     Ok(differences.is_empty())
+}
+
+/// Whether clients are answered through proxies in front of the multiplexer.
+fn fronts(machine: &Machine) -> Result<bool, String> {
+    let fronted = fronting::fronted(machine)?;
+    print!("{fronted}");
+    Ok(!fronted.failed)
 }
 
 /// Whether what h2spec says of servers is no worse behind the multiplexer.

@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// Only what h2spec says of servers behind the multiplexer
     #[arg(long)]
     pub(crate) h2spec: bool,
+    /// Only clients through HAProxy and nginx in front of servers
+    #[arg(long)]
+    pub(crate) fronts: bool,
     /// Writes observed.json with a capture of each run into this folder, and says what the bed predicts otherwise
     #[arg(long, value_name = "FOLDER")]
     pub(crate) record: Option<PathBuf>,
@@ -87,8 +90,9 @@ const CLIENTS: [&str; 16] = [
     "curl@7.88.1/http1",
 ];
 
-const SERVERS: [&str; 12] = [
+const SERVERS: [&str; 13] = [
     "mux",
+    "tls-mux",
     "mux-to-h2c",
     "mux-to-tonic",
     "mux-to-nghttp2",
@@ -129,6 +133,11 @@ impl Plan {
     /// Whether it is the core or everything, and nothing that was picked out.
     pub(crate) fn is_named(&self) -> bool {
         self.named
+    }
+
+    /// Whether it is everything.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.named && !self.core
     }
 
     /// The servers whose conformance is looked at behind the multiplexer.

@@ -5,10 +5,11 @@
 //! front of the Go program's listeners.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use muxbed::servers::{BackEnd, Front, Security, ServerName};
 
@@ -245,6 +246,26 @@ impl Program {
             drain(BufReader::new(errors).lines());
         }
         Ok((program, ports))
+    }
+
+    /// Starts one that does not say where it listens, and waits until it does at all these ports.
+    #[expect(clippy::disallowed_methods, reason = "waits for a real process")]
+    pub(crate) fn start_quiet(mut command: Command, output: File, ports: &[u16]) -> Result<Self, String> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let errors = output.try_clone().map_err(|error| error.to_string())?;
+        command.stdin(Stdio::null()).stdout(output).stderr(errors);
+        let mut program = Self(command.spawn().map_err(|error| format!("{name}: {error}"))?);
+        for _ in 0..1000 {
+            if !matches!(program.0.try_wait(), Ok(None)) {
+                return Err(format!("{name} ended before it listened"));
+            }
+            let listens = |port: &u16| std::net::TcpStream::connect(("127.0.0.1", *port)).is_ok();
+            if ports.iter().all(listens) {
+                return Ok(program);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(format!("{name} does not listen within 20 s"))
     }
 }
 

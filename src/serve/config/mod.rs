@@ -26,6 +26,12 @@
 //! of `prefix`, `prefix-hex`, `http1-method`, `tls-version` (a text or several); `http1-header`, `http2-header` and
 //! `equals` or `starts-with`; `sni`, `alpn` with a text, or a table of `equals` or `starts-with`.
 //!
+//! `connect` and `queue` say how long a back end may take to accept (`5s`) and how many connections may wait for it (`1024`).
+//! Bytes are taken as they are, so a back end that is down can't be excused in the client's protocol, nor another be tried: the
+//! connection is closed, a warning names route and back end, and `muxbed_back_end_failures_total` counts it for the route.
+//! What is one too many is closed at once and counted as `muxbed_closed_total{reason="queue_full"}`. Both are over before the back
+//! end has had a byte, and a client may try again; the next connection tries the back end anew.
+//!
 //! Left out is what is looked at outside the file: whether an address can be bound or a back end answers.
 
 mod rules;
