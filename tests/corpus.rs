@@ -13,7 +13,7 @@ use bytes::Bytes;
 use muxbed::bed;
 use muxbed::capture::{self, Direction, KeyLog, RecordedClient};
 use muxbed::clients::{ClientSpec, families};
-use muxbed::fuzzing::{Case, as_run, classify, handshake};
+use muxbed::fuzzing::{Case, as_run, classify, handshake, script_of};
 use muxbed::mux::{Rule, Value};
 use muxbed::scenarios::SCENARIOS;
 use muxbed::script::{Client, Script, Who};
@@ -58,7 +58,7 @@ fn every_seed_of_handshake_is_a_scenario_that_repeats_with_the_same_hash() {
     let mut repeated = 0;
     for seed in files("corpus/handshake") {
         let bytes = fs::read(&seed).expect("it can be read");
-        let script = as_run(Script::from_bytes(&bytes));
+        let script = as_run(script_of(&bytes));
         let text = program().arg("convert").arg(&seed).output().expect("the program runs").stdout;
         let text = String::from_utf8(text).expect("a scenario is text");
         assert_eq!(Script::parse("converted", &text).as_ref(), Ok(&script), "{}", seed.display());
@@ -82,7 +82,7 @@ fn every_seed_of_handshake_is_a_scenario_that_repeats_with_the_same_hash() {
 
 fn trace(script: &Script) -> Option<String> {
     let scenario = bed().script(script).ok()?;
-    (!script.clients.is_empty()).then(|| scenario.run_once().trace())
+    (!script.clients.is_empty() || !script.afterwards.is_empty()).then(|| scenario.run_once().trace())
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod case;
 mod classify;
+mod families;
 mod handshake;
 mod judge;
 mod shrink;
@@ -13,6 +14,7 @@ mod talker;
 
 pub use case::Case;
 pub use classify::classify;
-pub use handshake::handshake;
-pub use judge::{Judged, as_run, judge};
+pub use families::{Family, script_of};
+pub use handshake::{handshake, handshake_sampled};
+pub use judge::{Judged, as_checked, as_run, judge};
 pub use shrink::{Shrunk, shrink};
