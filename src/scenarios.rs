@@ -119,14 +119,14 @@ impl KnownScenario {
     }
 }
 
-/// What a script expects and its runs do not give, in words; `runs` are those of its clients in their order. What is
-/// expected has to hold for every result that can happen.
+/// What a script expects and its runs do not give, in words; `runs` are those of its clients in their order, and of those
+/// that come afterwards, which have to be served. What is expected has to hold for every result that can happen.
 pub fn unmet(script: &Script, runs: &[Run]) -> Vec<String> {
     let mut unmet = Vec::new();
     for expectation in &script.expectations {
         let concerned: Vec<&Run> = match &expectation.client {
             Some(name) => runs.iter().filter(|run| run.client == *name).collect(),
-            None => runs.iter().collect(),
+            None => runs.iter().take(script.clients.len()).collect(),
         };
         if concerned.is_empty() {
             unmet.push(format!("{expectation}: there is no such client"));
@@ -136,6 +136,12 @@ pub fn unmet(script: &Script, runs: &[Run]) -> Vec<String> {
                 let at = crate::report::time(ending.at());
                 unmet.push(format!("{expectation}: {} can be {} at {at}", run.client, ending.outcome));
             }
+        }
+    }
+    for run in runs.iter().skip(script.clients.len()) {
+        for ending in run.endings().filter(|ending| !ending.outcome.is_served()) {
+            let at = crate::report::time(ending.at());
+            unmet.push(format!("afterwards {}: it can be {} at {at}", run.client, ending.outcome));
         }
     }
     unmet

@@ -25,6 +25,7 @@ use muxbed::capture::{self, Direction, KeyLog, RecordedClient};
 use muxbed::clients::{ClientSpec, families};
 use muxbed::fuzzing::{
     Case, DIFFERENCES, as_run, capture as check_capture, classify, handshake, hello, rivals, script,
+    script_of,
 };
 use muxbed::mux::{ProxyHeaders, Rule, Value};
 use muxbed::scenarios::SCENARIOS;
@@ -108,7 +109,7 @@ fn every_seed_of_handshake_is_a_scenario_that_repeats_with_the_same_hash() {
     let mut repeated = 0;
     for seed in files("corpus/handshake") {
         let bytes = fs::read(&seed).expect("it can be read");
-        let script = as_run(Script::from_bytes(&bytes));
+        let script = as_run(script_of(&bytes));
         let text = program().arg("convert").arg(&seed).output().expect("the program runs").stdout;
         let text = String::from_utf8(text).expect("a scenario is text");
         assert_eq!(Script::parse("converted", &text).as_ref(), Ok(&script), "{}", seed.display());
@@ -132,7 +133,7 @@ fn every_seed_of_handshake_is_a_scenario_that_repeats_with_the_same_hash() {
 
 fn trace(script: &Script) -> Option<String> {
     let scenario = bed().script(script).ok()?;
-    (!script.clients.is_empty()).then(|| scenario.run_once().trace())
+    (!script.clients.is_empty() || !script.afterwards.is_empty()).then(|| scenario.run_once().trace())
 }
 
 #[test]

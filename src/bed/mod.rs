@@ -121,6 +121,7 @@ impl Run {
 pub(crate) fn run_live(client: String, server: String, plan: Plan, start: Start) -> Run {
     let setting = Setting {
         clients: vec![Caller::Simulated(Arc::new(plan))],
+        come_first: 1,
         network: Network::default(),
         start,
         most_events: MOST_EVENTS,

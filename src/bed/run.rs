@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub(crate) type Start = Arc<dyn Fn(Incoming, Schedule, Instant, Recorder) + Send
 #[derive(Clone)]
 pub(crate) struct Setting {
     pub(crate) clients: Vec<Caller>,
+    /// So many of them connect at the same time. The others come when these are done, over a network without faults.
+    pub(crate) come_first: usize,
     pub(crate) network: Network,
     pub(crate) start: Start,
     /// After so many events the run is called endless.
@@ -113,8 +116,13 @@ async fn pass(setting: &Setting, schedule: Schedule) -> Passage {
     let recorder = Recorder::new(start);
     let network = setting.network.clone();
     let observing = recorder.clone();
+    let calm = Arc::new(AtomicBool::new(false));
+    let is_calm = Arc::clone(&calm);
     let (dialer, incoming) = listen_observed(
-        move |connection| schedule.network(&network, connection),
+        move |connection| match is_calm.load(Ordering::Relaxed) {
+            true => schedule.network(&Network::default(), connection),
+            false => schedule.network(&network, connection),
+        },
         move |connection| Some(observing.observer(connection)),
     );
     (setting.start)(incoming, schedule, start, recorder.clone());
@@ -130,7 +138,7 @@ async fn pass(setting: &Setting, schedule: Schedule) -> Passage {
             }
         });
     }
-    let drives = running.iter_mut().enumerate().map(|(client, running)| {
+    let mut drives = running.iter_mut().enumerate().map(|(client, running)| {
         let (dialer, recorder) = (&dialer, &recorder);
         async move {
             let channel = match running {
@@ -160,6 +168,8 @@ async fn pass(setting: &Setting, schedule: Schedule) -> Passage {
             clients::run(channel, start, dial, ended, inside, weary).await;
         }
     });
+    all(drives.by_ref().take(setting.come_first)).await;
+    calm.store(true, Ordering::Relaxed);
     all(drives).await;
     let failed = if recorder.len() > setting.most_events {
         Some(TOO_MANY_EVENTS.to_owned())

@@ -55,6 +55,8 @@ where
 pub struct Scenario {
     /// Those that connect at the same time.
     clients: Vec<Party>,
+    /// Those that come when these are done, over a network without faults.
+    afterwards: Vec<Party>,
     /// Those that are looked at one by one, beside the others.
     each: Vec<Alone>,
     server: Option<(String, Start)>,
@@ -103,6 +105,7 @@ impl Scenario {
     pub(super) fn new() -> Self {
         Self {
             clients: Vec::new(),
+            afterwards: Vec::new(),
             each: Vec::new(),
             server: None,
             network: Network::default(),
@@ -206,6 +209,10 @@ impl Scenario {
                 }
             };
             self.clients.push(Party { name: client.name.clone(), who, over });
+        }
+        for spec in &script.afterwards {
+            let who = Who::Known(Box::new(KnownClient::find(spec)?));
+            self.afterwards.push(Party { name: spec.to_string(), who, over: None });
         }
         self.network = script.network.clone();
         Ok(match script.server {
@@ -342,17 +349,19 @@ impl Scenario {
     fn run_under(&self, schedules: impl FnOnce(usize) -> Vec<Schedule>, most_events: usize) -> Vec<Run> {
         let (server, start) =
             self.server.as_ref().expect("a scenario needs a server; name one with `.server(..)`");
-        let callers: Vec<Option<Caller>> = self.clients.iter().map(|party| self.caller(party)).collect();
+        let parties: Vec<&Party> = self.clients.iter().chain(&self.afterwards).collect();
+        let callers: Vec<Option<Caller>> = parties.iter().map(|party| self.caller(party)).collect();
         let able: Vec<bool> = callers.iter().map(Option::is_some).collect();
-        let names = self.clients.iter().zip(&able).filter(|(_, able)| **able);
+        let come_first = able[..self.clients.len()].iter().filter(|able| **able).count();
+        let names = parties.iter().zip(&able).filter(|(_, able)| **able);
         let names: Vec<&str> = names.map(|(party, _)| party.name.as_str()).collect();
         let clients: Vec<Caller> = callers.into_iter().flatten().collect();
         let builds = clients.iter().map(Caller::builds).max().unwrap_or(1);
         let (network, start) = (self.network.clone(), Arc::clone(start));
-        let setting = Setting { clients, network, start, most_events };
+        let setting = Setting { clients, come_first, network, start, most_events };
         let mut runs = outcome_of(&setting, &names, server, &schedules(builds)).into_iter();
         let unable = |party: &Party| Run::over_unknown_tls(&party.name, server);
-        let all = self.clients.iter().zip(&able);
+        let all = parties.into_iter().zip(&able);
         all.filter_map(|(party, able)| if *able { runs.next() } else { Some(unable(party)) }).collect()
     }
 

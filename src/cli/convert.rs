@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use crate::fuzzing::as_run;
+use crate::fuzzing::{as_run, script_of};
 use crate::script::Script;
 
 use super::arguments::{ConvertOptions, ScenarioForm};
@@ -15,7 +15,7 @@ pub(super) fn convert(options: &ConvertOptions, out: &mut Out) -> Result<Status,
         (Some(file), _) => script_in_any_form(file, options.from)?,
         (None, digits) => {
             let bytes = hexadecimal(digits.as_deref().unwrap_or_default())?;
-            (Script::from_bytes(&bytes), ScenarioForm::Bytes)
+            (script_of(&bytes), ScenarioForm::Bytes)
         }
     };
     match form {

@@ -62,7 +62,7 @@ fn run_scenario(name: &str, options: &RunOptions, out: &mut Out) -> Result<Statu
     } else if script.server.is_none() {
         return Err(Failed::Input(format!("{name} names no server; add `--server NAME`")));
     }
-    if script.clients.is_empty() {
+    if script.clients.is_empty() && script.afterwards.is_empty() {
         return Err(Failed::Input(format!("{name} has no client, so nothing happens in it")));
     }
     if let Some(seed) = options.seed {

@@ -5,17 +5,20 @@
 //! what goes wrong with another.
 
 use crate::clients::ClientSpec;
-use crate::fuzzing::{self, Judged, as_run, judge};
+use crate::fuzzing::{self, Judged, as_checked, as_run, judge};
 use crate::script::{Script, Who};
 
-use super::arguments::ShrinkOptions;
+use super::arguments::{ScenarioForm, ShrinkOptions};
 use super::convert::deliver;
 use super::source::script_in_any_form;
 use super::{Failed, Out, Status};
 
 pub(super) fn shrink(options: &ShrinkOptions, out: &mut Out) -> Result<Status, Failed> {
-    let (script, _) = script_in_any_form(&options.scenario, options.from)?;
-    let script = as_run(script);
+    let (script, form) = script_in_any_form(&options.scenario, options.from)?;
+    let script = match form {
+        ScenarioForm::Bytes => as_checked(script),
+        ScenarioForm::Text => as_run(script),
+    };
     let judged = judge(&script).map_err(Failed::input)?;
     if judged.outcome.is_none() {
         let name = &options.scenario;
@@ -34,10 +37,11 @@ pub(super) fn shrink(options: &ShrinkOptions, out: &mut Out) -> Result<Status, F
 }
 
 fn catalogued(script: &Script) -> impl Iterator<Item = &ClientSpec> {
-    script.clients.iter().filter_map(|client| match &client.who {
+    let named = script.clients.iter().filter_map(|client| match &client.who {
         Who::Catalogued { spec, .. } => Some(spec),
         Who::Scripted(_) => None,
-    })
+    });
+    named.chain(&script.afterwards)
 }
 
 /// A client of the catalogue is called what it is, though no name at all would be shorter.

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::{fs, io};
 
+use crate::fuzzing::script_of;
 use crate::nearest;
 use crate::scenarios::{Known, KnownScenario, SCENARIOS};
 use crate::script::Script;
@@ -32,7 +33,7 @@ pub(super) fn script_in_any_form(
     let form = form.unwrap_or(by_name);
     let script = match form {
         ScenarioForm::Text => parse(name, bytes)?,
-        ScenarioForm::Bytes => Script::from_bytes(&bytes),
+        ScenarioForm::Bytes => script_of(&bytes),
     };
     Ok((script, form))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::bed::{MOST_EVENTS, Run, Scenario, TOO_MANY_EVENTS, bed};
-use crate::clients::{UnknownClient, Work};
+use crate::clients::{ClientSpec, UnknownClient, Work};
 use crate::outcome::Outcome;
 use crate::script::Script;
 use crate::servers::Front;
@@ -27,6 +27,21 @@ pub fn as_run(mut script: Script) -> Script {
     script
 }
 
+/// A script as `handshake` checks it: the same, and behind the multiplexer with a client that comes after all faults.
+pub fn as_checked(script: Script) -> Script {
+    let mut script = as_run(script);
+    let through_mux = script.server.is_some_and(|server| server.front == Front::Mux);
+    if through_mux && script.afterwards.is_empty() {
+        script.afterwards.push(good_client());
+    }
+    script
+}
+
+/// Who has to be served whatever went wrong before: it waits for SETTINGS, as most clients do, and needs no ALPN.
+fn good_client() -> ClientSpec {
+    "grpc-go@1.33.3".parse().expect("a client's name")
+}
+
 /// Runs a script, and says what came of it.
 ///
 /// # Errors
@@ -34,7 +49,7 @@ pub fn as_run(mut script: Script) -> Script {
 /// If the catalogue lacks one of its clients.
 pub fn judge(script: &Script) -> Result<Judged, UnknownClient> {
     let scenario = bed().script(script)?;
-    let (wrong, runs) = examine(&scenario, MOST_EVENTS);
+    let (wrong, runs) = examine(script, &scenario, MOST_EVENTS, true);
     let worst =
         runs.into_iter().reduce(|worst, run| if run.severity() > worst.severity() { run } else { worst });
     let calls = worst.iter().flat_map(|run| &run.ending.calls);
@@ -45,9 +60,11 @@ pub fn judge(script: &Script) -> Result<Judged, UnknownClient> {
     })
 }
 
-/// What is wrong with a script's text or its run, of which the second must be as the first.
-pub(super) fn finding(script: &Script, most_events: usize) -> Option<String> {
-    of_text(script).or_else(|| examine(&bed().script(script).ok()?, most_events).0)
+/// What is wrong with a script's run; where it is looked at twice, with its text too, and with a second run that is not as the
+/// first.
+pub(super) fn finding(script: &Script, most_events: usize, twice: bool) -> Option<String> {
+    let text = if twice { of_text(script) } else { None };
+    text.or_else(|| examine(script, &bed().script(script).ok()?, most_events, twice).0)
 }
 
 fn of_text(script: &Script) -> Option<String> {
@@ -59,17 +76,42 @@ fn of_text(script: &Script) -> Option<String> {
 }
 
 /// What is wrong with a scenario's runs, and the first of them.
-fn examine(scenario: &Scenario, most_events: usize) -> (Option<String>, Vec<Run>) {
-    let [first, again] = [(), ()].map(|()| scenario.run_all_once(most_events));
-    if let Some((wrong, run)) = first.iter().find_map(|run| Some((wrong(run)?, run))) {
+fn examine(
+    script: &Script,
+    scenario: &Scenario,
+    most_events: usize,
+    twice: bool,
+) -> (Option<String>, Vec<Run>) {
+    let first = scenario.run_all_once(most_events);
+    let (meanwhile, afterwards) = first.split_at(script.clients.len().min(first.len()));
+    if let Some((wrong, run)) = meanwhile.iter().find_map(|run| Some((wrong(run)?, run))) {
         return (Some(format!("{wrong}: {}", run.outcome())), first);
     }
+    let through_mux = script.server.is_some_and(|server| server.front == Front::Mux);
+    if let Some(run) = afterwards.iter().find(|run| through_mux && is_unserved(run)) {
+        return (
+            Some(format!("{} comes afterwards and is not served: {}", run.client, run.outcome())),
+            first,
+        );
+    }
+    if !twice {
+        return (None, first);
+    }
+    let again = scenario.run_all_once(most_events);
     let same = |(first, again): (&Run, &Run)| {
         let [first, again] = [first, again].map(|run| (run.outcome(), &run.ending.calls, run.trace()));
         first == again
     };
     let all_same = first.iter().zip(&again).all(same);
     ((!all_same).then(|| "it ends otherwise the second time".to_owned()), first)
+}
+
+/// Not of a run that was ended: who comes afterwards had no time.
+fn is_unserved(run: &Run) -> bool {
+    match run.outcome() {
+        Outcome::HarnessError { reason } => reason != TOO_MANY_EVENTS,
+        outcome => !outcome.is_served(),
+    }
 }
 
 fn wrong(run: &Run) -> Option<&'static str> {
@@ -101,5 +143,48 @@ impl fmt::Display for Judged {
         }
         let mut errors = self.calls.iter().flatten();
         errors.try_for_each(|error| write!(formatter, "; its user reads: {}", error.replace('\n', " ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::servers::{BackEnd, Security, ServerName};
+
+    fn judged(text: &str) -> Judged {
+        let script = Script::parse("t", text).unwrap_or_else(|error| panic!("{error}"));
+        judge(&as_checked(script)).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn whatever_went_wrong_the_multiplexer_serves_who_comes_afterwards() {
+        let client = "client \"c\"\n  > preface, settings\n  < settings\n  > headers 1 grpc /x, data 1 end 00\n  < end 1\n";
+        for fault in
+            ["black-hole after 30", "reset after 24", "end after 40", "stalled until 90s", "window 1"]
+        {
+            for direction in ["to-server", "to-client"] {
+                let judged = judged(&format!("{client}server mux\nnetwork\n  {direction} {fault}\n"));
+                assert_eq!(judged.finding, None, "{direction} {fault}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_good_client_is_served_by_every_multiplexer_there_is() {
+        for security in Security::ALL {
+            for back_end in BackEnd::ALL {
+                let server = ServerName { security, front: Front::Mux, back_end };
+                let script = as_checked(Script { server: Some(server), ..Script::default() });
+                assert_eq!(judge(&script).map(|judged| judged.finding), Ok(None), "{server}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_client_that_comes_afterwards_and_is_not_served_is_a_finding() {
+        // The catalogue has clients that `mux` refuses: HTTP/2 that is not gRPC.
+        let judged = judged("server mux\nafterwards curl@7.88.1/prior-knowledge\n");
+        let finding = judged.finding.unwrap_or_default();
+        assert!(finding.contains("comes afterwards and is not served: refused"), "{finding}");
     }
 }

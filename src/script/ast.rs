@@ -28,6 +28,9 @@ pub struct Script {
     pub network: Network,
     /// What should come of it.
     pub expectations: Vec<Expectation>,
+    /// Clients of the catalogue that come when the others are done, over a network without faults: whatever went wrong before,
+    /// they should be served.
+    pub afterwards: Vec<ClientSpec>,
 }
 
 /// One client of a scenario.

@@ -21,6 +21,7 @@
 //! server cmux-header
 //! network                  latency 5ms | unread lost | to-server LINE | to-client LINE
 //! expect stalled client waiting for settings at 20s
+//! afterwards grpc-go@1.33.3   comes when the others are done, over a network without faults, and has to be served
 //! ```
 //!
 //! A client that makes several calls, as a library's channel does, has three more marks: `ready` ends what is done for

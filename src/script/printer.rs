@@ -47,7 +47,8 @@ impl Display for Script {
             writeln!(formatter, "server {server}")?;
         }
         network(formatter, &self.network)?;
-        self.expectations.iter().try_for_each(|expectation| writeln!(formatter, "{expectation}"))
+        self.expectations.iter().try_for_each(|expectation| writeln!(formatter, "{expectation}"))?;
+        self.afterwards.iter().try_for_each(|spec| writeln!(formatter, "afterwards {spec}"))
     }
 }
 

@@ -28,14 +28,17 @@ use proptest::sample::select;
 pub(crate) fn script() -> impl Strategy<Value = Script> {
     let lists = btree_map(text(), vec(field_line(), 0..4), 0..3);
     let network = (path(), path(), select(vec![Unread::Kept, Unread::Lost]));
-    let rest = (option::of(server()), network, vec(expectation(), 0..3));
+    let rest = (option::of(server()), network, vec(expectation(), 0..3), vec(spec(), 0..2));
     (lists.prop_flat_map(clients), rest).prop_map(
-        |((field_lists, clients), (server, (to_server, to_client, unread), expectations))| Script {
-            field_lists,
-            clients,
-            server,
-            network: Network { to_server, to_client, unread },
-            expectations,
+        |((field_lists, clients), (server, (to_server, to_client, unread), expectations, afterwards))| {
+            Script {
+                field_lists,
+                clients,
+                server,
+                network: Network { to_server, to_client, unread },
+                expectations,
+                afterwards,
+            }
         },
     )
 }

@@ -16,7 +16,7 @@ fn a_block() {
     1 | sever mux
       | ^^^^^
       |
-      = help: the nearest is `server`; there are client, server, network, expect, fields
+      = help: the nearest is `server`; there are client, server, network, expect, afterwards, fields
     ");
 }
 

@@ -207,4 +207,4 @@ impl ByteForm for Offsets {
     }
 }
 
-listed_by_a_byte!(AfterFailure);
+listed_by_a_byte!(AfterFailure, ClientSpec);

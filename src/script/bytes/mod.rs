@@ -32,16 +32,23 @@ pub(crate) use primitive::{Element, Reader, Writer};
 impl Script {
     /// The script that these bytes are: for any bytes, in time and memory in proportion to their number.
     pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self::from_bytes_with_rest(bytes).0
+    }
+
+    /// The same, and what stands behind the script.
+    pub(crate) fn from_bytes_with_rest(bytes: &[u8]) -> (Self, &[u8]) {
         let mut input = Reader::new(bytes);
         let field_lists = field_lists(&mut input);
         input.name_lists(&field_lists);
-        Self {
+        let script = Self {
             field_lists,
             clients: ByteForm::read(&mut input),
             server: ByteForm::read(&mut input),
             network: ByteForm::read(&mut input),
             expectations: ByteForm::read(&mut input),
-        }
+            afterwards: ByteForm::read(&mut input),
+        };
+        (script, input.rest())
     }
 
     /// The script as bytes, of which [`Self::from_bytes`] makes the same script.
@@ -51,13 +58,14 @@ impl Script {
 
     /// The same, and where in them its clients, steps, frames, cuts and so on are; the inner before the outer.
     pub(crate) fn to_elements(&self) -> (Vec<u8>, Vec<Element>) {
-        let Self { field_lists, clients, server, network, expectations } = self;
+        let Self { field_lists, clients, server, network, expectations, afterwards } = self;
         let mut output = Writer::new(field_lists);
         field_lists.write(&mut output);
         clients.write(&mut output);
         server.write(&mut output);
         network.write(&mut output);
         expectations.write(&mut output);
+        afterwards.write(&mut output);
         output.into_elements()
     }
 }
@@ -96,14 +104,9 @@ mod tests {
         let written_out: &[u8] = &[1];
         let steps: [&[u8]; 4] = [&[1, 1, 2, 0, 0], &[2, 0, 0, 0], &[1, 3, 0, 0, 0, 0, 0], &[0]];
         let particulars_and_name: &[u8] = &[0, 0];
-        let end_of_clients_server_network_expectations: &[u8] = &[0, 0, 0, 0, 0, 0];
-        let expected = [
-            lists,
-            written_out,
-            &steps.concat(),
-            particulars_and_name,
-            end_of_clients_server_network_expectations,
-        ];
+        let the_end_of_everything_else: &[u8] = &[0, 0, 0, 0, 0, 0, 0];
+        let expected =
+            [lists, written_out, &steps.concat(), particulars_and_name, the_end_of_everything_else];
         assert_eq!(bytes(&ladder), expected.concat());
     }
 

@@ -37,6 +37,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// What has not been read.
+    pub(super) fn rest(self) -> &'a [u8] {
+        self.rest
+    }
+
     /// One of so many choices, counted from 0.
     pub(crate) fn choose(&mut self, choices: usize) -> usize {
         usize::from(self.byte()) % choices

@@ -21,7 +21,7 @@ pub(crate) use behaviour::{BehaviourParser, parse_reaction};
 pub(crate) use value::offsets as parse_offsets;
 pub(super) use value::policy_words;
 
-const BLOCKS: [&str; 5] = ["client", "server", "network", "expect", "fields"];
+const BLOCKS: [&str; 6] = ["client", "server", "network", "expect", "afterwards", "fields"];
 
 impl Script {
     /// Reads a script. `file` is what errors call it.
@@ -60,6 +60,11 @@ impl Script {
                 }
                 "expect" => {
                     script.expectations.push(expectation(&mut line)?);
+                    nothing_inside(&body)?;
+                }
+                "afterwards" => {
+                    script.afterwards.push(line.parsed("a client")?);
+                    line.finish()?;
                     nothing_inside(&body)?;
                 }
                 other => {
