@@ -181,6 +181,23 @@ fn fidelity_ends_with_a_summary_and_exits_with_1_as_long_as_something_is_skipped
 }
 
 #[test]
+fn fidelity_says_how_many_schedules_it_takes_to_see_each_result() {
+    let (lines, status) = json(&["fidelity", "captures/races.json", "--schedules", "100", "--seed", "3"]);
+    assert_eq!(status, Some(0));
+    assert_eq!(names(&lines[0]).join(" "), "client schedules server tried");
+    assert!(lines[0]["schedules"]["ok, ok"].as_u64().is_some_and(|schedules| schedules >= 1));
+    let summary = &lines.last().expect("a summary")["summary"];
+    assert_eq!(names(summary).join(" "), "limit most_schedules results seed seen");
+    assert_eq!(summary["seen"], summary["results"]);
+    let (_, status) = json(&["fidelity", "captures/races.json", "--schedules", "1"]);
+    assert_eq!(status, Some(1), "not every result is seen under the first schedule");
+    assert_unusable(
+        &["fidelity", "captures/observed.json", "--schedules", "9"],
+        &["observed.json", "repeats"],
+    );
+}
+
+#[test]
 fn a_recording_that_differs_is_shown_with_a_line_that_runs_it_again() {
     let list = fs::read_to_string("captures/observed.json").expect("the list");
     let mut list: Vec<Value> = serde_json::from_str(&list).expect("it is JSON");

@@ -134,7 +134,7 @@ pub(crate) fn run_live(client: String, server: String, plan: Plan, start: Start)
 const MOST_ENDINGS: usize = 8;
 
 fn outcome_of(setting: &Setting, names: &[&str], server: &str, family: &[Schedule]) -> Vec<Run> {
-    let plain = run::run(setting, Schedule::default());
+    let plain = run::run(setting, family.first().copied().unwrap_or_default());
     let mut runs: Vec<Run> = names
         .iter()
         .enumerate()

@@ -66,6 +66,8 @@ pub struct Scenario {
     /// Whether clients of the catalogue speak TLS.
     over_tls: bool,
     seed: Option<u64>,
+    /// How many schedules the seed draws beside the family.
+    drawn: u64,
 }
 
 #[derive(Clone)]
@@ -113,6 +115,7 @@ impl Scenario {
             work: Work::default(),
             over_tls: false,
             seed: None,
+            drawn: 0,
         }
     }
 
@@ -285,6 +288,27 @@ impl Scenario {
         self
     }
 
+    /// Adds so many schedules, drawn by the [seed](Self::seed) (0 if there is none), to those that are always tried: a search for
+    /// orders of events that those do not have.
+    pub fn schedules(mut self, count: u64) -> Self {
+        self.drawn = count;
+        self
+    }
+
+    /// What comes of the scenario for its one client under one schedule after another, without end: first nobody takes any time,
+    /// then this seed draws who does. Other than [`Self::run`] it does not put what is alike together, so that one can say how long
+    /// it takes to see a result.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::run`] does.
+    pub fn one_after_another(&self, seed: u64) -> impl Iterator<Item = Run> + '_ {
+        (0..).map(move |number| {
+            let runs = self.run_under(|_| vec![Schedule::searched(seed, number)], MOST_EVENTS);
+            runs.into_iter().next().expect("a scenario needs a client; name one with `.client(..)`")
+        })
+    }
+
     /// Runs the scenario under every schedule of the family. Of several clients it gives the one that fares worst, so
     /// that one assertion speaks for all.
     ///
@@ -341,7 +365,11 @@ impl Scenario {
     }
 
     fn run_together(&self) -> Vec<Run> {
-        self.run_under(|builds| Schedule::family(builds, self.seed), MOST_EVENTS)
+        let drawn = (1..=self.drawn).map(|number| Schedule::searched(self.seed.unwrap_or_default(), number));
+        self.run_under(
+            |builds| Schedule::family(builds, self.seed).into_iter().chain(drawn).collect(),
+            MOST_EVENTS,
+        )
     }
 
     /// Runs those that connect at the same time under the schedules that there are for a client of so many builds.

@@ -4,6 +4,9 @@
 //! whether a call is written before a close is. In the bed everything takes no time at all unless it is told to, so an
 //! order is chosen by giving one side a millisecond here or there. A small fixed family covers the orders in which the
 //! recorded races went; the first schedule adds no time anywhere and gives the outcome that is reported first.
+//!
+//! Beside the family schedules can be drawn by a seed, as many as one likes: to look for orders that nobody thought of, and to
+//! say how many it takes to see what the family was made to show.
 
 use std::time::Duration;
 
@@ -61,6 +64,22 @@ const LEGS: [Leg; 8] = [
     Leg { closing: 1, ..PLAIN },
 ];
 
+impl Leg {
+    /// The time with this number; beyond the last, the last.
+    fn place(&mut self, number: u64) -> &mut u64 {
+        match number {
+            0 => &mut self.to_server,
+            1 => &mut self.to_client,
+            2 => &mut self.between_writes,
+            3 => &mut self.before_call,
+            4 => &mut self.before_close,
+            5 => &mut self.hand_over,
+            6 => &mut self.handler,
+            _ => &mut self.closing,
+        }
+    }
+}
+
 impl Schedule {
     /// The schedules under which a scenario is run, for a client of which there are so many `builds`, and one more if a
     /// seed draws it.
@@ -97,6 +116,41 @@ impl Schedule {
             closing: draw.below(4),
         };
         Self { first: leg(), later: leg(), ..Self::default() }
+    }
+
+    /// The schedule with this number of those that a seed draws. Number 0 is the first of the family. Of the others each
+    /// second one interferes in few places, since most races need one delay or two and a delay everywhere hides them; the rest
+    /// may take their time anywhere.
+    pub(crate) fn searched(seed: u64, number: u64) -> Self {
+        let mut draw = Draw::for_number(seed, number);
+        match number {
+            0 => Self::default(),
+            odd if odd % 2 == 1 => Self::interfering(&mut draw),
+            _ => Self {
+                leaves_at_once: draw.below(4) == 0,
+                notices_blinks: draw.below(4) == 0,
+                ..Self::drawn(draw.below(u64::MAX))
+            },
+        }
+    }
+
+    /// One to three delays, of one to three milliseconds, on the first connection, later ones or all.
+    fn interfering(draw: &mut Draw) -> Self {
+        let mut schedule = Self::default();
+        for _ in 0..=draw.below(3) {
+            let (place, time, where_to) = (draw.below(10), 1 + draw.below(3), draw.below(3));
+            match place {
+                8 => schedule.leaves_at_once = true,
+                9 => schedule.notices_blinks = true,
+                _ => {
+                    let legs = [(&mut schedule.first, where_to != 1), (&mut schedule.later, where_to != 0)];
+                    for (leg, _) in legs.into_iter().filter(|(_, chosen)| *chosen) {
+                        *leg.place(place) = time;
+                    }
+                }
+            }
+        }
+        schedule
     }
 
     /// Whether it differs from the first only in the build of the client.
@@ -144,4 +198,30 @@ impl Schedule {
 
 fn milliseconds(count: u64) -> Duration {
     Duration::from_millis(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_draws_the_same_schedules_again_and_another_seed_others() {
+        let drawn = |seed| (0..100).map(|number| Schedule::searched(seed, number)).collect::<Vec<_>>();
+        assert_eq!(drawn(7), drawn(7));
+        assert_ne!(drawn(7), drawn(8));
+        assert_eq!(drawn(7)[0], Schedule::default(), "first nobody takes any time");
+    }
+
+    #[test]
+    fn each_second_schedule_interferes_in_few_places() {
+        let times = |leg: Leg| {
+            let mut leg = leg;
+            (0..8).filter(|&number| *leg.place(number) > 0).count()
+        };
+        for number in (1..200).step_by(2) {
+            let schedule = Schedule::searched(7, number);
+            assert!(times(schedule.first) <= 3 && times(schedule.later) <= 3, "{schedule:?}");
+            assert_ne!(schedule, Schedule::default());
+        }
+    }
 }

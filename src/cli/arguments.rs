@@ -60,6 +60,9 @@ pub(super) struct RunOptions {
     /// Adds a schedule drawn by this number to those that are always tried.
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,
+    /// Adds so many schedules, drawn by the seed: a search for orders of events in which something else comes of it.
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub(super) schedules: u64,
     /// How the result is written.
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: ReportFormat,
@@ -70,6 +73,12 @@ pub(super) struct FidelityOptions {
     /// A list of observations with its captures beside it, or of repeats.
     #[arg(value_name = "OBSERVED.json")]
     pub(super) recorded: PathBuf,
+    /// For repeats: says how many schedules it takes to see each observed result, trying at most so many.
+    #[arg(long, value_name = "COUNT")]
+    pub(super) schedules: Option<u64>,
+    /// What draws those schedules.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, requires = "schedules")]
+    pub(super) seed: u64,
     /// How the result is written.
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,

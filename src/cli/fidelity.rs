@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::fidelity::{Comparison, Recorded, compare, compare_repeats};
-use crate::report::{Observed, fidelity_line, fidelity_summary};
+use crate::fidelity::{Comparison, Recorded, Searched, compare, compare_repeats, search};
+use crate::report::{Observed, fidelity_line, fidelity_summary, search_line, search_summary};
 
 use super::arguments::{FidelityOptions, Format};
 use super::{Failed, Out, Status};
@@ -14,6 +14,9 @@ pub(super) fn fidelity(options: &FidelityOptions, out: &mut Out) -> Result<Statu
     let place = |error: &dyn std::fmt::Display| Failed::Input(format!("{}: {error}", path.display()));
     let text = fs::read_to_string(path).map_err(|error| place(&error))?;
     let recorded = Recorded::parse(&text).map_err(|error| place(&error))?;
+    if let Some(most) = options.schedules {
+        return searched(&recorded, options, most, out);
+    }
     let beside = path.parent().unwrap_or(Path::new(""));
     let mut comparisons = Vec::new();
     let mut shown = |comparison: Comparison, observed: Observed<'_>, out: &mut Out| -> Result<(), Failed> {
@@ -58,6 +61,62 @@ pub(super) fn fidelity(options: &FidelityOptions, out: &mut Out) -> Result<Statu
     }
     let all_agree = comparisons.iter().all(Comparison::agrees);
     Ok(if all_agree { Status::Expected } else { Status::Differs })
+}
+
+/// How many schedules it takes to see each observed result; differs if one was not seen.
+fn searched(
+    recorded: &Recorded,
+    options: &FidelityOptions,
+    most: u64,
+    out: &mut Out,
+) -> Result<Status, Failed> {
+    let Recorded::Repeats(all) = recorded else {
+        let path = options.recorded.display();
+        return Err(Failed::Input(format!(
+            "{path}: --schedules is for repeats, such as captures/races.json"
+        )));
+    };
+    let searches = all.iter().map(|repeats| search(repeats, options.seed, most));
+    let searches = searches.collect::<Result<Vec<Searched>, String>>().map_err(Failed::Input)?;
+    for searched in &searches {
+        match options.format {
+            Format::Json => out.line(search_line(searched))?,
+            Format::Human => {
+                let results = searched.results.iter().map(|(result, seen)| match seen {
+                    Some(schedules) => format!("`{result}` after {schedules}"),
+                    None => format!("`{result}` NOT SEEN in {}", searched.tried),
+                });
+                let results: Vec<String> = results.collect();
+                out.line(format_args!(
+                    "{} against {}: {}",
+                    searched.client,
+                    searched.server,
+                    results.join(", ")
+                ))?;
+            }
+        }
+    }
+    match options.format {
+        Format::Json => out.line(search_summary(&searches, options.seed, most))?,
+        Format::Human => {
+            let results = || searches.iter().flat_map(|searched| searched.results.values());
+            let mut seen: Vec<u64> = results().copied().flatten().collect();
+            seen.sort_unstable();
+            let of_a_hundred =
+                |share: usize| seen.get(seen.len() * share / 100).or(seen.last()).unwrap_or(&0);
+            out.line(format_args!(
+                "{} of {} results seen; half within {} schedules, nine tenths within {}, all of these within {}; seed {}",
+                seen.len(),
+                results().count(),
+                of_a_hundred(50),
+                of_a_hundred(90),
+                of_a_hundred(100),
+                options.seed,
+            ))?;
+        }
+    }
+    let all_seen = searches.iter().all(|searched| searched.results.values().all(Option::is_some));
+    Ok(if all_seen { Status::Expected } else { Status::Differs })
 }
 
 fn summary(comparisons: &[Comparison], out: &mut Out) -> Result<(), Failed> {

@@ -23,7 +23,8 @@ pub(super) fn run(options: &RunOptions, out: &mut Out) -> Result<Status, Failed>
     let mut runs = Vec::new();
     for client in &clients {
         for server in &servers {
-            let mut scenario = bed().known_client(client.clone()).named_server(*server);
+            let mut scenario =
+                bed().known_client(client.clone()).named_server(*server).schedules(options.schedules);
             if let Some(seed) = options.seed {
                 scenario = scenario.seed(seed);
             }
@@ -68,7 +69,7 @@ fn run_scenario(name: &str, options: &RunOptions, out: &mut Out) -> Result<Statu
     if let Some(seed) = options.seed {
         scenario = scenario.seed(seed);
     }
-    let runs = scenario.run_all();
+    let runs = scenario.schedules(options.schedules).run_all();
     let unmet = if options.servers.is_empty() { unmet(&script, &runs) } else { Vec::new() };
     match options.format {
         ReportFormat::Json => runs.iter().try_for_each(|run| out.line(run_line(run)))?,

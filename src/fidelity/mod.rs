@@ -7,10 +7,11 @@
 
 mod mask;
 mod observation;
+mod search;
 
 use bytes::Bytes;
 
-use crate::bed::{Ending, Run, bed};
+use crate::bed::{Ending, Run, Scenario, bed};
 use crate::capture::{self, Direction, KeyLog, TlsConversation};
 use crate::clients::{ClientSpec, Family, KnownClient, Role, Work};
 use crate::flight::{Flight, Offer, Opening};
@@ -21,6 +22,7 @@ pub use mask::masked;
 pub use observation::{
     NotRecorded, Observation, ObservedCall, ObservedConnection, ObservedGoAway, Recorded, Repeats,
 };
+pub use search::{Searched, search};
 
 /// How a prediction compares with what was observed.
 #[derive(Clone, Debug)]
@@ -83,9 +85,7 @@ pub fn compare(observation: &Observation, capture: &[u8]) -> Comparison {
 /// Predicts a repeated run and looks whether every result and every text that was seen is among the predicted.
 pub fn compare_repeats(repeats: &Repeats) -> Comparison {
     let spec = repeats.spec().map_err(|error| error.to_string());
-    let Prediction { run, family, .. } = match predict(spec, &repeats.server, |client| {
-        (client, "127.0.0.1:50051".to_owned(), Work::default())
-    }) {
+    let Prediction { run, family, .. } = match predict(spec, &repeats.server, as_repeated) {
         Ok(run) => run,
         Err((client, reason)) => return Comparison::skipped(client, &repeats.server, reason),
     };
@@ -110,6 +110,11 @@ pub fn compare_repeats(repeats: &Repeats) -> Comparison {
     }
 }
 
+/// Repeats were all made alike.
+fn as_repeated(client: KnownClient) -> (KnownClient, String, Work) {
+    (client, "127.0.0.1:50051".to_owned(), Work::default())
+}
+
 /// `ok, error` and the like.
 fn result_of(ending: &Ending) -> String {
     let words: Vec<&str> =
@@ -122,6 +127,16 @@ fn predict(
     server: &str,
     setting: impl FnOnce(KnownClient) -> (KnownClient, String, Work),
 ) -> Result<Prediction, (String, String)> {
+    let Predictable { scenario, family, hello } = predictable(spec, server, setting)?;
+    Ok(Prediction { run: scenario.run(), family, hello })
+}
+
+/// The scenario of a recorded run; else the client and why there is none.
+fn predictable(
+    spec: Result<ClientSpec, String>,
+    server: &str,
+    setting: impl FnOnce(KnownClient) -> (KnownClient, String, Work),
+) -> Result<Predictable, (String, String)> {
     let spec = spec.map_err(|error| (String::new(), error))?;
     let fail = |reason: String| (spec.to_string(), reason);
     let name: ServerName = server.parse().map_err(|error| fail(format!("{error}")))?;
@@ -132,8 +147,15 @@ fn predict(
     }
     let family = client.family;
     let (client, authority, work) = setting(client);
-    let run = bed().known_client(client).named_server(name).authority(&authority).work(work).run();
-    Ok(Prediction { run, family, hello })
+    let scenario = bed().known_client(client).named_server(name).authority(&authority).work(work);
+    Ok(Predictable { scenario, family, hello })
+}
+
+/// A recorded run as it can be predicted.
+struct Predictable {
+    scenario: Scenario,
+    family: &'static Family,
+    hello: Option<&'static Hello>,
 }
 
 struct Prediction {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::bed::{Call, Ending, KnownBy, Replayed, Run};
-use crate::fidelity::{Comparison, Observation, Repeats};
+use crate::fidelity::{Comparison, Observation, Repeats, Searched};
 use crate::live::{Probe, SurplusAck};
 use crate::outcome::Outcome;
 use crate::upgrade::Change;
@@ -70,6 +70,22 @@ pub fn fidelity_summary(comparisons: &[Comparison]) -> String {
         comparisons.iter().filter(|comparison| comparison.predicted.as_ref().is_some_and(|run| run.racy));
     json!({"summary": {
         "observations": comparisons.len(), "agree": agree, "racy": racy.count(), "skipped": skipped,
+    }})
+    .to_string()
+}
+
+/// How many schedules it took to see each observed result; null for one that was not seen.
+pub fn search_line(searched: &Searched) -> String {
+    let Searched { client, server, results, tried } = searched;
+    json!({"client": client, "server": server, "schedules": results, "tried": tried}).to_string()
+}
+
+/// The last line of a search over schedules.
+pub fn search_summary(searches: &[Searched], seed: u64, most: u64) -> String {
+    let results = || searches.iter().flat_map(|searched| searched.results.values());
+    json!({"summary": {
+        "results": results().count(), "seen": results().flatten().count(),
+        "most_schedules": results().flatten().max(), "seed": seed, "limit": most,
     }})
     .to_string()
 }
