@@ -14,6 +14,7 @@ use std::panic::catch_unwind;
 use std::path::Path;
 
 use super::classify;
+use crate::draw::Draw;
 use crate::planted::{Fault, with};
 
 /// The most runs until a fault has to be found.
@@ -23,7 +24,7 @@ const MOST_RUNS: usize = 2_000;
 struct Inputs {
     seeds: Vec<Vec<u8>>,
     given: usize,
-    state: u64,
+    draw: Draw,
 }
 
 impl Inputs {
@@ -33,15 +34,11 @@ impl Inputs {
         let mut paths: Vec<_> = listed.map(|entry| entry.expect("it can be listed").path()).collect();
         paths.sort();
         let seeds = paths.iter().map(|path| fs::read(path).expect("it can be read")).collect();
-        Self { seeds, given: 0, state: 0x9e37_79b9_7f4a_7c15 }
+        Self { seeds, given: 0, draw: Draw::of(1) }
     }
 
-    /// xorshift64 (Marsaglia, 2003).
     fn below(&mut self, end: usize) -> usize {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        (self.state % end.max(1) as u64) as usize
+        self.draw.below(end.max(1) as u64) as usize
     }
 
     fn mutated(&mut self) -> Vec<u8> {

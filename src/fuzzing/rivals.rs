@@ -251,11 +251,12 @@ impl Request {
         let mut request = Self::default();
         let mut rest = flight.slice(PREFACE.len().min(flight.len())..);
         let mut block = Vec::new();
-        let mut in_block = false;
+        let mut in_block = None;
         let (mut settings, mut answers, mut window) = (false, 0, 65_535_u64);
         while let Some(raw) = RawFrame::decode(&mut rest) {
             request.breach |= raw.payload.len() > INITIAL_MAX_FRAME_SIZE as usize;
-            request.breach |= in_block != (raw.kind == FrameKind::Continuation);
+            let continues = (raw.kind == FrameKind::Continuation).then_some(raw.stream);
+            request.breach |= in_block != continues;
             let Ok(frame) = raw.parse() else {
                 request.breach = true;
                 break;
@@ -265,7 +266,7 @@ impl Request {
                 Frame::Headers { fragment, end_headers, .. }
                 | Frame::Continuation { fragment, end_headers, .. } => {
                     block.extend_from_slice(&fragment);
-                    in_block = true;
+                    in_block = Some(raw.stream);
                     end_headers
                 }
                 Frame::Settings(_) => {

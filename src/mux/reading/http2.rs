@@ -40,8 +40,8 @@ pub(in crate::mux) struct Opening {
     pings: u32,
     /// By how much the client has widened the connection's window.
     widened: u64,
-    /// The fragments of the first request's header block, until its last one.
-    block: Option<Vec<u8>>,
+    /// The stream of the first request, and the fragments of its header block until the last one.
+    block: Option<(StreamId, Vec<u8>)>,
     /// The fields of the first request.
     pub(in crate::mux) request: Option<Box<[(Bytes, Bytes)]>>,
     /// Why no request can be read.
@@ -103,9 +103,13 @@ impl Opening {
         let raw = RawFrame::decode(&mut Bytes::copy_from_slice(octets)).ok_or(Trouble::Broken)?;
         let frame = raw.parse().map_err(|_| Trouble::Broken)?;
         let end_headers = match frame {
-            // Nothing comes between the parts of a header block (RFC 9113, section 4.3).
-            Frame::Continuation { fragment, end_headers, .. } => {
-                self.block.as_mut().ok_or(Trouble::Broken)?.extend_from_slice(&fragment);
+            // Nothing comes between the parts of a header block, and all are on one stream (RFC 9113, sections 4.3 and 6.10).
+            Frame::Continuation { stream, fragment, end_headers } => {
+                let (begun, block) = self.block.as_mut().ok_or(Trouble::Broken)?;
+                if *begun != stream {
+                    return Err(Trouble::Broken);
+                }
+                block.extend_from_slice(&fragment);
                 end_headers
             }
             _ if self.block.is_some() => return Err(Trouble::Broken),
@@ -133,13 +137,13 @@ impl Opening {
             | Frame::WindowUpdate { .. }
             | Frame::PushPromise { .. } => return Err(Trouble::Broken),
             Frame::Headers { fragment, end_headers: true, .. } => return self.request(&fragment),
-            Frame::Headers { fragment, end_headers, .. } => {
-                self.block = Some(fragment.to_vec());
+            Frame::Headers { stream, fragment, end_headers, .. } => {
+                self.block = Some((stream, fragment.to_vec()));
                 end_headers
             }
             _ => false,
         };
-        if end_headers && let Some(block) = self.block.take() {
+        if end_headers && let Some((_, block)) = self.block.take() {
             return self.request(&block);
         }
         if self.settings + self.pings > MOST_ANSWERS { Err(Trouble::Flood) } else { Ok(()) }
@@ -187,7 +191,13 @@ mod tests {
 
     #[test]
     fn what_breaks_the_protocol_is_told() {
-        for frames in [&[PING][..], &[SETTINGS, HEADERS, PING], &[SETTINGS, CONTINUATION]] {
+        const OTHER_STREAM: &[u8] = &[0, 0, 1, 9, 4, 0, 0, 0, 3, 0x84];
+        for frames in [
+            &[PING][..],
+            &[SETTINGS, HEADERS, PING],
+            &[SETTINGS, CONTINUATION],
+            &[SETTINGS, HEADERS, OTHER_STREAM],
+        ] {
             assert_eq!(opening(frames).trouble, Some(Trouble::Broken), "{frames:?}");
         }
         let idle: [&[u8]; 3] = [
