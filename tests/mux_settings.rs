@@ -11,7 +11,7 @@ use muxbed::bed::{Run, What, bed};
 use muxbed::mux::{EarlySettings, Mux, Rule, Rules, Sniffed};
 use muxbed::net::{Cuts, Network, Path, Side};
 use muxbed::wire::{Frame, FrameReader, PREFACE, Setting, SettingId};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 /// One that waits for SETTINGS, one that does not, one that acknowledges with what it writes next, and one that does not wait
 /// and acknowledges late.
@@ -134,6 +134,33 @@ fn a_client_that_waits_for_everything_is_served_and_its_ping_answered_first() {
         let run = bed().script(&script).expect("it is written out").named_server(server).run();
         assert!(run.works(), "{run}");
     }
+}
+
+/// Else every byte of a long connection would go on being looked at.
+#[tokio::test]
+async fn once_nothing_is_left_to_be_taken_out_a_connection_is_looked_at_no_more() {
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const ACK: &[u8] = &[0, 0, 0, 4, 1, 0, 0, 0, 0];
+    const HEADERS: &[u8] = b"\0\0\x1f\x01\x04\0\0\0\x01\0\x0ccontent-type\x10application/grpc";
+    let (mut client, stream) = tokio::io::duplex(1024);
+    let mux = Mux::new(Rules::new().to("grpc", Rule::Grpc));
+    let speaks = async {
+        client.write_all(&[&PREFACE, SETTINGS].concat()).await.unwrap();
+        let mut first = [0; 15];
+        client.read_exact(&mut first).await.unwrap();
+        client.write_all(HEADERS).await.unwrap();
+    };
+    let (sniffed, ()) = tokio::join!(mux.sniff(stream, &()), speaks);
+    let Sniffed::Routed { mut connection, .. } = sniffed else { panic!("{sniffed:?}") };
+    let mut request = vec![0; PREFACE.len() + SETTINGS.len() + HEADERS.len()];
+    connection.read_exact(&mut request).await.unwrap();
+    connection.write_all(&[SETTINGS, ACK].concat()).await.unwrap();
+    assert!(!connection.is_unfiltered(), "the client has yet to acknowledge the multiplexer's SETTINGS");
+    client.write_all(&[ACK, ACK].concat()).await.unwrap();
+    let mut acknowledgement = [0; ACK.len()];
+    connection.read_exact(&mut acknowledgement).await.unwrap();
+    assert_eq!(acknowledgement, ACK);
+    assert!(connection.is_unfiltered());
 }
 
 async fn counted_tonic(
