@@ -201,7 +201,7 @@ impl Decision {
     }
 
     /// The decision on what is inside TLS that was taken off.
-    pub(super) fn behind_tls(rules: Arc<Rules>, limit: usize, tls: Option<Arc<TlsFacts>>) -> Self {
+    pub(super) fn behind_tls(rules: Arc<Rules>, limit: usize, tls: Arc<TlsFacts>) -> Self {
         Self::begin_with(rules, limit, Proxy::Settled(None, 0), Reading::behind_tls(tls))
     }
 

@@ -109,8 +109,7 @@ impl Mux {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let sniffer = Box::new(Sniffer::new(&self.policy));
-        self.sniff_until(self.patience(), stream, Box::default(), sniffer, observer).await
+        self.sniff_until(self.patience(), stream, Box::default(), observer).await
     }
 
     /// When what begins now has to be decided.
@@ -132,8 +131,7 @@ impl Mux {
     {
         async move {
             let Some(config) = &self.tls else {
-                let sniffer = Box::new(Sniffer::new(&self.policy));
-                return self.sniff_until(until, Transport::Plain(stream), facts, sniffer, observer).await;
+                return self.sniff_until(until, Transport::Plain(stream), facts, observer).await;
             };
             let peer = facts.socket_peer;
             // In a box, so that connections without TLS don't have its size.
@@ -146,8 +144,7 @@ impl Mux {
                     return Sniffed::Closed(why);
                 }
             };
-            let sniffer = Box::new(Sniffer::behind_tls(&self.policy, facts.tls.clone()));
-            self.sniff_until(until, stream, facts, sniffer, observer).await
+            self.sniff_until(until, stream, facts, observer).await
         }
     }
 
@@ -209,7 +206,6 @@ impl Mux {
         until: Instant,
         mut stream: S,
         facts: Box<Facts>,
-        mut sniffer: Box<Sniffer>,
         observer: &(impl Observer + ?Sized),
     ) -> impl Future<Output = Sniffed<S>>
     where
@@ -217,12 +213,22 @@ impl Mux {
     {
         async move {
             let early = &self.policy.early;
+            let begin = || Sniffer::new(&self.policy, facts.tls.as_ref());
+            // One that says nothing needs no memory, unless a rule has something to say of nothing.
+            let mut sniffer = begin().decided().map(Box::new);
             let ended = {
                 let mut alarm = pin!(sleep_until(until));
                 let mut unflushed = false;
                 let ended = poll_fn(|context| {
-                    let read =
-                        poll_sniff(&mut stream, &mut sniffer, early, observer, &mut unflushed, context);
+                    let read = poll_sniff(
+                        &mut stream,
+                        &mut sniffer,
+                        begin,
+                        early,
+                        observer,
+                        &mut unflushed,
+                        context,
+                    );
                     if read.is_pending()
                         && !is_planted(Fault::MissedDeadline)
                         && alarm.as_mut().poll(context).is_ready()
@@ -233,6 +239,7 @@ impl Mux {
                 });
                 ended.await
             };
+            let mut sniffer = sniffer.unwrap_or_else(|| Box::new(begin()));
             let why = match ended {
                 Ok(Read::Decided) => match sniffer.verdict().clone() {
                     Verdict::Match(route) => return self.routed(route, stream, facts, *sniffer, observer),
@@ -306,7 +313,8 @@ enum Read {
 /// Reads what is there until it is decided; if nothing is, says what has to be said before waiting for more.
 fn poll_sniff<S>(
     stream: &mut S,
-    sniffer: &mut Sniffer,
+    sniffer: &mut Option<Box<Sniffer>>,
+    begin: impl Fn() -> Sniffer,
     early: &EarlySettings,
     observer: &(impl Observer + ?Sized),
     unflushed: &mut bool,
@@ -317,27 +325,30 @@ where
 {
     let mut stream = Pin::new(stream);
     loop {
-        while !sniffer.unwritten().is_empty() {
-            match ready!(stream.as_mut().poll_write(context, sniffer.unwritten()))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                written => sniffer.written(written),
+        if let Some(sniffer) = sniffer {
+            while !sniffer.unwritten().is_empty() {
+                match ready!(stream.as_mut().poll_write(context, sniffer.unwritten()))? {
+                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    written => sniffer.written(written),
+                }
+                *unflushed = true;
             }
-            *unflushed = true;
-        }
-        if *unflushed {
-            ready!(stream.as_mut().poll_flush(context))?;
-            *unflushed = false;
-        }
-        if *sniffer.verdict() != Verdict::NeedMore {
-            return Poll::Ready(Ok(Read::Decided));
+            if *unflushed {
+                ready!(stream.as_mut().poll_flush(context))?;
+                *unflushed = false;
+            }
+            if *sniffer.verdict() != Verdict::NeedMore {
+                return Poll::Ready(Ok(Read::Decided));
+            }
         }
         // On the stack while something is read, and not kept by a connection that says nothing.
         let mut scratch = [MaybeUninit::uninit(); 4096];
         let mut buffer = ReadBuf::uninit(&mut scratch);
         match stream.as_mut().poll_read(context, &mut buffer)? {
             Poll::Ready(()) if buffer.filled().is_empty() => return Poll::Ready(Ok(Read::End)),
-            Poll::Ready(()) => sniffer.push(buffer.filled()),
+            Poll::Ready(()) => sniffer.get_or_insert_with(|| Box::new(begin())).push(buffer.filled()),
             Poll::Pending => {
+                let Some(sniffer) = sniffer else { return Poll::Pending };
                 let begins = !sniffer.has_spoken();
                 match sniffer.speak(early) {
                     0 => return Poll::Pending,

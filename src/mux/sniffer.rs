@@ -69,18 +69,25 @@ pub(crate) struct Accounts {
     pub(crate) reader: Option<Waker>,
 }
 
+impl Policy {
+    fn decision(&self, tls: Option<&Arc<TlsFacts>>) -> Decision {
+        let rules = Arc::clone(&self.rules);
+        match tls {
+            None => Decision::new(rules, self.limit, self.headers),
+            Some(tls) => Decision::behind_tls(rules, self.limit, Arc::clone(tls)),
+        }
+    }
+}
+
 impl Sniffer {
-    pub(crate) fn new(policy: &Policy) -> Self {
-        let Policy { rules, limit, headers, .. } = policy;
-        let decision = Decision::new(Arc::clone(rules), *limit, *headers);
-        Self { decision, read: BytesMut::new(), spoken: None }
+    /// One of a connection, or of what is inside the TLS of one, which has no PROXY header of its own.
+    pub(crate) fn new(policy: &Policy, tls: Option<&Arc<TlsFacts>>) -> Self {
+        Self { decision: policy.decision(tls), read: BytesMut::new(), spoken: None }
     }
 
-    /// The same for what is inside TLS, which has no PROXY header of its own.
-    pub(crate) fn behind_tls(policy: &Policy, tls: Option<Arc<TlsFacts>>) -> Self {
-        let Policy { rules, limit, .. } = policy;
-        let decision = Decision::behind_tls(Arc::clone(rules), *limit, tls);
-        Self { decision, read: BytesMut::new(), spoken: None }
+    /// This one, if it needs no bytes.
+    pub(crate) fn decided(self) -> Option<Self> {
+        (*self.verdict() != Verdict::NeedMore).then_some(self)
     }
 
     pub(crate) fn verdict(&self) -> &Verdict {
@@ -225,7 +232,7 @@ mod tests {
         let rules = Arc::new(Rules::new().to("grpc", Rule::Grpc));
         let (headers, early_settings) = (ProxyHeaders::Unexpected, EarlySettings::default());
         let policy = Policy { rules, limit: 16 * 1024, headers, early: early_settings.clone() };
-        let mut sniffer = Sniffer::new(&policy);
+        let mut sniffer = Sniffer::new(&policy, None);
         sniffer.push(early);
         let said = sniffer.speak(&early_settings);
         assert!(said > 0);

@@ -30,8 +30,8 @@ pub(super) struct Reading {
 
 impl Reading {
     /// The reading of what is inside TLS that was taken off.
-    pub(super) fn behind_tls(terminated: Option<Arc<TlsFacts>>) -> Self {
-        Self { terminated, ..Self::default() }
+    pub(super) fn behind_tls(terminated: Arc<TlsFacts>) -> Self {
+        Self { terminated: Some(terminated), ..Self::default() }
     }
 
     /// What the TLS around it agreed on.
