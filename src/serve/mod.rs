@@ -8,6 +8,7 @@ pub mod config;
 mod asking;
 mod identity;
 mod metrics;
+mod port;
 mod program;
 mod relay;
 

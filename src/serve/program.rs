@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::config::{Address, Config, Early};
 use super::identity::server_config;
+use super::port::Port;
 use super::relay::Relay;
 use super::{ServeError, asking, metrics};
 use crate::mux::{Counters, EarlySettings, Ended, Handle, Listener, Mux};
@@ -194,14 +195,14 @@ fn mux(config: &Config) -> Result<Mux, ServeError> {
 
 /// A listener that is bound.
 enum Bound {
-    Tcp(TcpListener),
+    Tcp(Port),
     Unix(UnixListener, PathBuf),
 }
 
 impl Bound {
     async fn new(address: &Address) -> io::Result<Self> {
         match address {
-            Address::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp),
+            Address::Tcp(address) => Port::bind(*address).map(Self::Tcp),
             Address::Unix(path) => {
                 let bound = match UnixListener::bind(path) {
                     // What nobody listens on any more was left there by a program that came to a sudden end.
@@ -234,11 +235,7 @@ impl Bound {
             Open { handle, ended: tokio::spawn(listening.run_with(relay.clone())), socket }
         }
         match self {
-            Self::Tcp(listener) => {
-                let address =
-                    listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string());
-                (address, listen(listener, mux, counters, relay, None))
-            }
+            Self::Tcp(port) => (port.address().to_string(), listen(port, mux, counters, relay, None)),
             Self::Unix(listener, path) => {
                 let address = format!("unix:{}", path.display());
                 (address, listen(listener, mux, counters, relay, Some(path)))
