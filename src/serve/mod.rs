@@ -10,6 +10,7 @@ mod identity;
 mod metrics;
 mod port;
 mod program;
+mod pump;
 mod relay;
 
 use std::fmt;

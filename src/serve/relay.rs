@@ -1,25 +1,22 @@
 //! From a route to its back end: a connection of its own, and bytes both ways.
 //!
-//! Once a connection has nothing left to be taken out, its bytes are copied as they come. `splice` is left out until it is
-//! measured to be better: it takes two pipes, six descriptors, for each connection.
+//! Once a connection has nothing left to be taken out, its bytes are [carried](super::pump) as they come.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional_with_sizes};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use super::config::{BackEnd, Target};
+use super::pump::both_ways;
 use crate::mux::{Connection, Deliver, Route, Transport, Undelivered};
 use crate::wire::proxy::{Addresses, Header, Version};
-
-/// Bytes on their way in one direction of one connection.
-const BUFFER: usize = 16 * 1024;
 
 /// Takes connections to the back ends.
 #[derive(Clone, Debug)]
@@ -137,7 +134,7 @@ impl Relay {
             }
             back_end.write_all(&header.encode(version)).await?;
         }
-        copy_bidirectional_with_sizes(&mut connection, &mut back_end, BUFFER, BUFFER).await.map(drop)
+        both_ways(&mut connection, &mut back_end).await
     }
 
     fn failed<T>(
