@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,6 +13,11 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const EMPTY: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+const ACK: &[u8] = &[0, 0, 0, 4, 1, 0, 0, 0, 0];
+/// INITIAL_WINDOW_SIZE=1048576, NO_RFC7540_PRIORITIES=1.
+const OWN: &[u8] = &[0, 0, 12, 4, 0, 0, 0, 0, 0, 0, 4, 0, 16, 0, 0, 0, 9, 0, 0, 0, 1];
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// A running program, and what it prints.
@@ -210,28 +216,12 @@ async fn an_address_that_is_taken_is_said_and_exits_with_2() {
 #[tokio::test]
 async fn a_back_end_that_is_asked_for_its_settings_is_one_server_with_one_settings_frame_to_a_client_that_waits()
  {
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    const EMPTY: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
-    const ACK: &[u8] = &[0, 0, 0, 4, 1, 0, 0, 0, 0];
-    /// INITIAL_WINDOW_SIZE=1048576, NO_RFC7540_PRIORITIES=1.
-    const OWN: &[u8] = &[0, 0, 12, 4, 0, 0, 0, 0, 0, 0, 4, 0, 16, 0, 0, 0, 9, 0, 0, 0, 1];
     const HEADERS: &[u8] = b"\0\0\x1f\x01\x04\0\0\0\x01\0\x0ccontent-type\x10application/grpc";
     const PING: &[u8] = &[0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
 
     let back_end = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let config = format!(
-        "listen = \"127.0.0.1:0\"\nearly-settings = \"ask\"\n[routes]\ngrpc = \"tcp:{}\"\n\
-         [[rules]]\nwhen = \"grpc\"\nto = \"grpc\"\n",
-        back_end.local_addr().unwrap()
-    );
-    let asked = async {
-        let (mut stream, _) = soon(back_end.accept()).await.unwrap();
-        let mut question = [0; PREFACE.len() + EMPTY.len()];
-        soon(stream.read_exact(&mut question)).await.unwrap();
-        assert_eq!(question[..], [PREFACE, EMPTY].concat());
-        stream.write_all(OWN).await.unwrap();
-        assert!(rest(stream).await.starts_with(ACK));
-    };
+    let config = that_asks(back_end.local_addr().unwrap());
+    let asked = tells_its_own(&back_end);
     let ((mut serve, address), ()) = tokio::join!(Serve::start("asks.toml", &config), asked);
 
     let mut client = TcpStream::connect(&address).await.unwrap();
@@ -258,6 +248,51 @@ async fn a_back_end_that_is_asked_for_its_settings_is_one_server_with_one_settin
 
     serve.told("-TERM").await;
     drop((client, accepted));
+    assert_eq!(serve.ends().await, Some(0));
+}
+
+fn that_asks(back_end: SocketAddr) -> String {
+    format!(
+        "listen = \"127.0.0.1:0\"\nearly-settings = \"ask\"\n[routes]\ngrpc = \"tcp:{back_end}\"\n\
+         [[rules]]\nwhen = \"grpc\"\nto = \"grpc\"\n"
+    )
+}
+
+/// A back end that is asked for its SETTINGS, and tells.
+async fn tells_its_own(back_end: &TcpListener) {
+    let (mut stream, _) = soon(back_end.accept()).await.unwrap();
+    let mut question = [0; PREFACE.len() + EMPTY.len()];
+    soon(stream.read_exact(&mut question)).await.unwrap();
+    assert_eq!(question[..], [PREFACE, EMPTY].concat());
+    stream.write_all(OWN).await.unwrap();
+    assert!(rest(stream).await.starts_with(ACK));
+}
+
+#[tokio::test]
+async fn a_back_end_that_is_down_when_it_is_to_be_asked_is_asked_again_until_it_answers() {
+    // Bound and not listening: others can't have the port, and whoever connects is refused.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let down = socket.local_addr().unwrap();
+    let (mut serve, address) = Serve::start("asks-again.toml", &that_asks(down)).await;
+    let said_early = async |address: &str| {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(&[PREFACE, EMPTY].concat()).await.unwrap();
+        let mut header = [0; 9];
+        soon(client.read_exact(&mut header)).await.unwrap();
+        let mut settings = vec![0; usize::from(header[2])];
+        soon(client.read_exact(&mut settings)).await.unwrap();
+        [&header[..], &settings].concat()
+    };
+    let for_any_back_end = said_early(&address).await;
+    assert_eq!(for_any_back_end[3], 4, "SETTINGS");
+    assert_ne!(for_any_back_end, OWN);
+
+    let back_end = socket.listen(16).unwrap();
+    tells_its_own(&back_end).await;
+    // It is told to the listeners a moment after the back end has told it.
+    while said_early(&address).await != OWN {}
+    serve.told("-TERM").await;
     assert_eq!(serve.ends().await, Some(0));
 }
 

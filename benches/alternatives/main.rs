@@ -31,6 +31,7 @@ fn main() {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--bench" => times = None,
+            programs::WAIT => return proxies::wait_for_what_is_said(),
             "--times" => {
                 let count = arguments.next().and_then(|count| count.parse().ok());
                 times = Some(count.expect("`--times` is followed by a number"));

@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     HaProxy,
     Cmux,
     Sslh,
+    /// Accepts connections, and gives each a task that waits for what it says.
+    Task,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             Self::HaProxy => "HAProxy",
             Self::Cmux => "cmux",
             Self::Sslh => "sslh",
+            Self::Task => "a task that reads",
         }
     }
 
@@ -38,6 +41,9 @@ impl Kind {
         self != Self::Sslh
     }
 }
+
+/// What the bench itself is told, to be [`Kind::Task`].
+pub(crate) const WAIT: &str = "--wait-for-what-is-said";
 
 /// A program at work, until dropped.
 pub(crate) struct Program {
@@ -57,6 +63,12 @@ impl Program {
                 write(&file, &serve_toml(&to))?;
                 let mut command = with_descriptors(env!("CARGO_BIN_EXE_muxbed"));
                 command.args(["serve", "--config"]).arg(&file);
+                Self::that_says_where(command)
+            }
+            Kind::Task => {
+                let own = std::env::current_exe().map_err(|error| error.to_string())?;
+                let mut command = with_descriptors(own);
+                command.arg(WAIT);
                 Self::that_says_where(command)
             }
             Kind::Cmux => {

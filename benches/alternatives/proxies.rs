@@ -62,11 +62,12 @@ const BYTES_NAMES: Names = [
     "bytes through cmux",
     "bytes through sslh",
 ];
-const MEMORY_NAMES: [&str; 4] = [
+const MEMORY_NAMES: [&str; 5] = [
     "memory of a silent connection, serve",
     "memory of a silent connection, HAProxy",
     "memory of a silent connection, cmux",
     "memory of a silent connection, sslh",
+    "memory of a silent connection, a task that reads",
 ];
 
 /// Those that somebody asks for, and what they are compared with.
@@ -79,6 +80,7 @@ pub(crate) fn subjects(is_asked_for: impl Fn(&str) -> bool) -> Vec<Subject> {
     let back_end = back_end();
     let mut places = vec![(0, Rc::new(Place { address: back_end, _program: None }))];
     let mut subjects = Vec::new();
+    subjects.extend(memory(Kind::Task, 4, back_end));
     for (index, kind) in Kind::ALL.into_iter().enumerate() {
         match Program::start(kind, back_end) {
             Ok(program) => {
@@ -221,7 +223,9 @@ fn memory(kind: Kind, index: usize, back_end: SocketAddr) -> Option<Subject> {
         Ok(each) => {
             let subject = Subject::known(MEMORY_NAMES[index], Unit::Bytes, each);
             Some(match kind {
-                Kind::Serve => subject.aim(1024.0).beside(MEMORY_NAMES[1], None),
+                Kind::Serve => {
+                    subject.aim(1024.0).beside(MEMORY_NAMES[1], None).beside(MEMORY_NAMES[4], None)
+                }
                 _ => subject,
             })
         }
@@ -230,6 +234,21 @@ fn memory(kind: Kind, index: usize, back_end: SocketAddr) -> Option<Subject> {
             None
         }
     }
+}
+
+/// A program that accepts connections and waits for what each says first, with tokio and nothing else: the memory that they take
+/// anyway.
+#[expect(clippy::print_stdout, reason = "whoever has started it reads where it listens")]
+pub(crate) fn wait_for_what_is_said() {
+    let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there are ports");
+        println!("listening on {}", listener.local_addr().expect("it is bound"));
+        loop {
+            let (mut stream, _) = listener.accept().await.expect("there is one");
+            tokio::spawn(async move { stream.read_u8().await });
+        }
+    });
 }
 
 fn runtime() -> Runtime {

@@ -192,13 +192,10 @@ impl Sniffing {
     {
         self.observer.accepted();
         let (mux, observer) = (self.handle.current(), Arc::clone(&self.observer));
-        let facts = Box::new(facts);
+        let arrival = mux.arrival(stream, facts);
         self.tasks.spawn(async move {
-            let until = mux.patience();
-            let Sniffed::Routed { route, connection } = mux.meet(until, stream, facts, &*observer).await
-            else {
-                return;
-            };
+            let until = arrival.until();
+            let Sniffed::Routed { route, connection } = mux.meet(arrival, &*observer).await else { return };
             // In a box, so that those that are not decided yet don't have its size.
             let why = match Box::pin(deliver.deliver(&route, connection, until)).await {
                 Ok(()) => return,

@@ -53,6 +53,25 @@ pub enum Sniffed<S> {
     Closed(Closed),
 }
 
+/// A connection that is to be sniffed, in one place: whatever hands it on would keep room for a copy while it waits.
+pub(super) struct Arrival<S> {
+    /// When it has to be decided.
+    until: Instant,
+    stream: S,
+    facts: Facts,
+}
+
+impl<S> Arrival<S> {
+    pub(super) fn until(&self) -> Instant {
+        self.until
+    }
+
+    fn over<T>(self, make: impl FnOnce(S) -> T) -> Box<Arrival<T>> {
+        let Self { until, stream, facts } = self;
+        Box::new(Arrival { until, stream: make(stream), facts })
+    }
+}
+
 impl Mux {
     /// A multiplexer with these rules, that looks at most at 16 KiB and for 10 s, and closes what fits none.
     pub fn new(rules: Rules) -> Self {
@@ -109,21 +128,19 @@ impl Mux {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.sniff_until(self.patience(), stream, Box::default(), observer).await
+        self.sniff_arrival(self.arrival(stream, Facts::default()), observer).await
     }
 
-    /// When what begins now has to be decided.
-    pub(super) fn patience(&self) -> Instant {
-        Instant::now() + self.deadline
+    /// A connection that has to be decided from now on.
+    pub(super) fn arrival<S>(&self, stream: S, facts: Facts) -> Box<Arrival<S>> {
+        Box::new(Arrival { until: Instant::now() + self.deadline, stream, facts })
     }
 
     /// The same for a connection as a listener accepted it, from its PROXY header and its TLS handshake on.
     #[expect(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice while it waits")]
     pub(super) fn meet<S>(
         &self,
-        until: Instant,
-        stream: S,
-        facts: Box<Facts>,
+        arrival: Box<Arrival<S>>,
         observer: &(impl Observer + ?Sized),
     ) -> impl Future<Output = Sniffed<Transport<S>>>
     where
@@ -131,36 +148,48 @@ impl Mux {
     {
         async move {
             let Some(config) = &self.tls else {
-                return self.sniff_until(until, Transport::Plain(stream), facts, observer).await;
+                return self.sniff_arrival((*arrival).over(Transport::Plain), observer).await;
             };
-            let peer = facts.socket_peer;
             // In a box, so that connections without TLS don't have its size.
-            let secured = Box::pin(timeout_at(until, self.secure(config, stream, facts))).await;
-            let (stream, facts) = match secured.unwrap_or(Err(Closed::Deadline)) {
-                Ok(secured) => secured,
-                Err(why) => {
-                    debug!(?peer, reason = why.reason(), "a connection is closed: {why}");
-                    observer.closed(&why);
-                    return Sniffed::Closed(why);
-                }
-            };
-            self.sniff_until(until, stream, facts, observer).await
+            match Box::pin(self.secure(config, arrival, observer)).await {
+                Ok(arrival) => self.sniff_arrival(arrival, observer).await,
+                Err(why) => Sniffed::Closed(why),
+            }
         }
     }
 
+    /// Takes TLS off, in time.
     async fn secure<S>(
         &self,
         config: &Arc<ServerConfig>,
-        mut stream: S,
-        mut facts: Box<Facts>,
-    ) -> Result<(Transport<S>, Box<Facts>), Closed>
+        arrival: Box<Arrival<S>>,
+        observer: &(impl Observer + ?Sized),
+    ) -> Result<Box<Arrival<Transport<S>>>, Closed>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let peer = arrival.facts.socket_peer;
+        let secured = timeout_at(arrival.until, self.shake_hands(config, arrival)).await;
+        secured.unwrap_or(Err(Closed::Deadline)).inspect_err(|why| {
+            debug!(?peer, reason = why.reason(), "a connection is closed: {why}");
+            observer.closed(why);
+        })
+    }
+
+    async fn shake_hands<S>(
+        &self,
+        config: &Arc<ServerConfig>,
+        mut arrival: Box<Arrival<S>>,
+    ) -> Result<Box<Arrival<Transport<S>>>, Closed>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut read = BytesMut::new();
         if self.policy.headers != ProxyHeaders::Unexpected {
-            facts.proxy_header = self.proxy_header(&mut stream, &mut read).await?.map(Arc::from);
+            let header = self.proxy_header(&mut arrival.stream, &mut read).await?;
+            arrival.facts.proxy_header = header.map(Arc::from);
         }
+        let Arrival { until, stream, mut facts } = *arrival;
         let stream = Replay::new(read.freeze(), stream);
         let accepted = TlsAcceptor::from(Arc::clone(config)).accept(stream).await;
         let stream = accepted.map_err(|error| match error.kind() {
@@ -168,7 +197,7 @@ impl Mux {
             _ => Closed::Tls(error),
         })?;
         facts.tls = Some(Arc::new(TlsFacts::of(stream.get_ref().1)));
-        Ok((Transport::Tls(Box::new(stream)), facts))
+        Ok(Box::new(Arrival { until, stream: Transport::Tls(Box::new(stream)), facts }))
     }
 
     /// Reads a PROXY header; what was read behind it is left in `read`.
@@ -201,11 +230,9 @@ impl Mux {
     }
 
     #[expect(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice while it waits")]
-    fn sniff_until<S>(
+    fn sniff_arrival<S>(
         &self,
-        until: Instant,
-        mut stream: S,
-        facts: Box<Facts>,
+        mut arrival: Box<Arrival<S>>,
         observer: &(impl Observer + ?Sized),
     ) -> impl Future<Output = Sniffed<S>>
     where
@@ -213,22 +240,16 @@ impl Mux {
     {
         async move {
             let early = &self.policy.early;
+            let Arrival { until, stream, facts } = &mut *arrival;
             let begin = || Sniffer::new(&self.policy, facts.tls.as_ref());
             // One that says nothing needs no memory, unless a rule has something to say of nothing.
             let mut sniffer = begin().decided().map(Box::new);
             let ended = {
-                let mut alarm = pin!(sleep_until(until));
+                let mut alarm = pin!(sleep_until(*until));
                 let mut unflushed = false;
                 let ended = poll_fn(|context| {
-                    let read = poll_sniff(
-                        &mut stream,
-                        &mut sniffer,
-                        begin,
-                        early,
-                        observer,
-                        &mut unflushed,
-                        context,
-                    );
+                    let read =
+                        poll_sniff(stream, &mut sniffer, begin, early, observer, &mut unflushed, context);
                     if read.is_pending()
                         && !is_planted(Fault::MissedDeadline)
                         && alarm.as_mut().poll(context).is_ready()
@@ -242,7 +263,7 @@ impl Mux {
             let mut sniffer = sniffer.unwrap_or_else(|| Box::new(begin()));
             let why = match ended {
                 Ok(Read::Decided) => match sniffer.verdict().clone() {
-                    Verdict::Match(route) => return self.routed(route, stream, facts, *sniffer, observer),
+                    Verdict::Match(route) => return self.routed(route, *arrival, *sniffer, observer),
                     Verdict::Reject(why) => Closed::Rejected(why),
                     Verdict::NeedMore => Closed::Rejected(Rejection::NoRule),
                 },
@@ -251,15 +272,15 @@ impl Mux {
             };
             let open = self.otherwise.as_ref().filter(|_| why.may_fail_open(sniffer.awaits_header()));
             if let Some(route) = open {
-                return self.routed(route.clone(), stream, facts, *sniffer, observer);
+                return self.routed(route.clone(), *arrival, *sniffer, observer);
             }
-            debug!(peer = ?facts.socket_peer, reason = why.reason(), "a connection is closed: {why}");
+            debug!(peer = ?arrival.facts.socket_peer, reason = why.reason(), "a connection is closed: {why}");
             if let Closed::Rejected(_) | Closed::Deadline = why
                 && let Some(refusal) = sniffer.refusal(early)
             {
                 observer.speaks(refusal.len());
                 // In a box, since few connections come to this.
-                Box::pin(say_farewell(stream, refusal, || observer.closed(&why))).await;
+                Box::pin(say_farewell(arrival.stream, refusal, || observer.closed(&why))).await;
             } else {
                 observer.closed(&why);
             }
@@ -270,14 +291,13 @@ impl Mux {
     fn routed<S>(
         &self,
         route: Route,
-        stream: S,
-        facts: Box<Facts>,
+        Arrival { stream, facts, .. }: Arrival<S>,
         sniffer: Sniffer,
         observer: &(impl Observer + ?Sized),
     ) -> Sniffed<S> {
         debug!(peer = ?facts.socket_peer, %route, "a connection belongs to a route");
         observer.routed(&route, sniffer.length());
-        let connection = Connection::new(stream, facts, sniffer.hand_over(&self.policy.early));
+        let connection = Connection::new(stream, Box::new(facts), sniffer.hand_over(&self.policy.early));
         Sniffed::Routed { route, connection }
     }
 }
