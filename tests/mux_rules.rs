@@ -132,6 +132,16 @@ fn the_tls_rules_refuse_other_names_protocols_and_versions() {
 }
 
 #[test]
+fn a_servers_name_is_the_same_with_a_dot_at_its_end() {
+    assert_eq!(ask(&Rule::ServerName(equals("muxbed.test.")), &hello(TLS_13)), Answer::Match);
+    let mut dotted = hello(TLS_13);
+    let name = b"muxbed.test";
+    let at = dotted.windows(name.len()).position(|found| found == name).unwrap();
+    dotted[at + name.len() - 1] = b'.';
+    assert_eq!(ask(&Rule::ServerName(equals("muxbed.tes")), &dotted), Answer::Match);
+}
+
+#[test]
 fn a_short_message_is_not_kept_waiting_by_a_rule_that_wants_a_longer_one() {
     let rules = Arc::new(
         Rules::new()

@@ -77,8 +77,9 @@ struct Accepted {
 
 impl Accepted {
     fn assert_same(&self, ours: &ClientHello) {
-        // rustls gives names in small letters, and none for one that is an address.
+        // rustls gives names in small letters and without a dot at the end, and none for one that is an address.
         let name = ours.server_name.as_ref().map(|name| name.to_ascii_lowercase());
+        let name = name.map(|name| name.strip_suffix('.').map_or(name.clone(), str::to_owned));
         let is_address = name.as_ref().is_some_and(|name| name.parse::<IpAddr>().is_ok());
         if !(is_address && self.server_name.is_none()) {
             assert_eq!(name, self.server_name);

@@ -58,7 +58,7 @@ pub enum Rule {
     /// This rule and the two that follow look at a handshake that goes on to the back end. Where the multiplexer takes TLS
     /// off itself, they look at what it agreed on, and need no bytes.
     TlsVersion(Vec<ProtocolVersion>),
-    /// A TLS handshake that calls this server (SNI). Host names are compared without their case.
+    /// A TLS handshake that calls this server (SNI). Host names are compared without their case and a dot at their end.
     ServerName(Value),
     /// A TLS handshake that offers this protocol among others (ALPN).
     Alpn(Value),
@@ -198,14 +198,20 @@ impl Value {
         }
     }
 
+    /// A name that ends in a dot is the same name, though nobody should send it so (RFC 6066, section 3): TLS that was taken off
+    /// does not show it.
     fn fits_host(&self, name: &str) -> bool {
         match self {
-            Self::Equals(expected) => name.eq_ignore_ascii_case(expected),
+            Self::Equals(expected) => without_dot(name).eq_ignore_ascii_case(without_dot(expected)),
             Self::StartsWith(expected) => {
                 name.get(..expected.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(expected))
             }
         }
     }
+}
+
+fn without_dot(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 impl Custom {

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use h2::frame::{Frame as Theirs, Headers, Pseudo};
-use muxbed::wire::frame::{Frame, RawFrame, StreamId};
+use muxbed::wire::frame::{Frame, INITIAL_MAX_FRAME_SIZE, RawFrame, StreamId};
 use muxbed::wire::hpack::{
     Block, Decoder, Encoder, Field, HpackError, Huffman, INITIAL_TABLE_SIZE, Indexing, NameSource, Policy,
     StaticEntry,
@@ -180,16 +180,21 @@ pub(crate) fn exactly(encoder: &mut Encoder, block: &Block) -> Vec<u8> {
     out
 }
 
+/// A header block as it is sent, in more frames than one if it has to be.
 pub(crate) fn headers_frame(block: Vec<u8>) -> Vec<u8> {
+    let stream = StreamId::new(1).unwrap();
+    let most = INITIAL_MAX_FRAME_SIZE as usize;
+    let mut rest = Bytes::from(block);
     let mut written = Vec::new();
-    let frame = Frame::Headers {
-        stream: StreamId::new(1).unwrap(),
-        fragment: block.into(),
-        priority: None,
-        padding: None,
-        end_stream: false,
-        end_headers: true,
-    };
-    frame.encode(&mut written).unwrap();
+    let fragment = rest.split_to(rest.len().min(most));
+    let end_headers = rest.is_empty();
+    let headers =
+        Frame::Headers { stream, fragment, priority: None, padding: None, end_stream: false, end_headers };
+    headers.encode(&mut written).unwrap();
+    while !rest.is_empty() {
+        let fragment = rest.split_to(rest.len().min(most));
+        let end_headers = rest.is_empty();
+        Frame::Continuation { stream, fragment, end_headers }.encode(&mut written).unwrap();
+    }
     written
 }
