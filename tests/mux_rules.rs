@@ -89,7 +89,7 @@ fn every_rule_takes_what_it_is_for_and_nothing_else() {
         (Rule::Http1, PATCH, &PREFACE),
         (Rule::Http1Method(vec!["PATCH".into(), "PUT".into()]), PATCH, GET),
         (Rule::Http1Head, GET, b"GET / HTTP/1.1\r\nno field\r\n"),
-        (http1_header("HOST", equals("static.example")), GET, PATCH),
+        (http1_header("HOST", equals("Static.example")), GET, PATCH),
         (http1_header("accept", starts_with("*/")), GET, PATCH),
         (Rule::H2cUpgrade, UPGRADE, WEBSOCKET),
         (Rule::WebSocket, WEBSOCKET, UPGRADE),

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use allocation_counter::measure;
 use bytes::Bytes;
 use futures_core::Stream;
 use muxbed::bed::bed;
@@ -32,15 +33,10 @@ pub(crate) fn subjects() -> Vec<Subject> {
     let rules = Arc::new(Rules::new().to("grpc", Rule::Grpc).to("http", Rule::Http1));
     let grpc = grpc_flight(&rules);
     let over = |name: &str, flight: &[u8], piece: usize, route: &'static str| {
-        let (rules, flight) = (Arc::clone(&rules), flight.to_owned());
-        Subject::once(name, Unit::Time, move || {
-            let mut classifier = Classifier::new(Arc::clone(&rules), DEFAULT_LIMIT);
-            for piece in flight.chunks(piece) {
-                classifier.push(black_box(piece));
-            }
-            assert!(matches!(classifier.verdict(), Verdict::Match(matched) if matched.name() == route));
-        })
+        Subject::once(name, Unit::Time, decision(&rules, flight, piece, route))
     };
+    let preface_rules = Arc::new(Rules::new().to("http", Rule::Http1).to("http2", Rule::Http2));
+    let preface = || decision(&preface_rules, &PREFACE, usize::MAX, "http2");
     let h2_flight = Bytes::copy_from_slice(&grpc[24..]);
     let h2_bytes = h2_flight.clone();
     vec![
@@ -59,7 +55,11 @@ pub(crate) fn subjects() -> Vec<Subject> {
             .beside(GRPC_H2_BYTES, None),
         Subject::once(HTTPARSE, Unit::Time, || assert!(head_is_complete(black_box(GET)))),
         over("the classifier, a GET", GET, usize::MAX, "http").aim(60e-9).beside(HTTPARSE, None),
-        preface(),
+        // Where that is all that a rule asks for.
+        Subject::once("the classifier, the preface", Unit::Time, preface()).aim(60e-9),
+        allocations("allocations for a GET", decision(&rules, GET, usize::MAX, "http")).aim(0.0),
+        allocations("allocations for the preface", preface()).aim(0.0),
+        allocations("allocations for a gRPC first flight", decision(&rules, &grpc, usize::MAX, "grpc")),
         Subject::once(HTTPARSE_BYTES, Unit::Time, || {
             let complete = (1..=GET.len()).position(|length| head_is_complete(black_box(&GET[..length])));
             assert_eq!(complete, Some(GET.len() - 1));
@@ -68,15 +68,21 @@ pub(crate) fn subjects() -> Vec<Subject> {
     ]
 }
 
-/// HTTP/2's preface, where that is all that a rule asks for.
-fn preface() -> Subject {
-    let rules = Arc::new(Rules::new().to("http", Rule::Http1).to("http2", Rule::Http2));
-    let subject = Subject::once("the classifier, the preface", Unit::Time, move || {
+/// Decides where a connection belongs that begins so, in pieces of this length.
+fn decision(rules: &Arc<Rules>, flight: &[u8], piece: usize, route: &'static str) -> impl FnMut() + use<> {
+    let (rules, flight) = (Arc::clone(rules), flight.to_owned());
+    move || {
         let mut classifier = Classifier::new(Arc::clone(&rules), DEFAULT_LIMIT);
-        let verdict = classifier.push(black_box(&PREFACE));
-        assert!(matches!(verdict, Verdict::Match(matched) if matched.name() == "http2"));
-    });
-    subject.aim(60e-9)
+        for piece in flight.chunks(piece) {
+            classifier.push(black_box(piece));
+        }
+        assert!(matches!(classifier.verdict(), Verdict::Match(matched) if matched.name() == route));
+    }
+}
+
+/// How often it asks for memory. Counting costs every allocation of this process a nanosecond or two.
+fn allocations(name: &str, work: impl FnOnce()) -> Subject {
+    Subject::known(name, Unit::Allocations, measure(work).count_total as f64)
 }
 
 /// What grpc-go sends of its own accord, up to the byte that tells that it is gRPC.

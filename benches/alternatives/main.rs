@@ -75,8 +75,11 @@ fn print(measured: &[Measured]) {
     }
     for subject in measured {
         let [fast, median, slow] = subject.quartiles();
-        let (low, high) =
-            if matches!(subject.unit, Unit::Time | Unit::Bytes) { (fast, slow) } else { (slow, fast) };
+        let (low, high) = if matches!(subject.unit, Unit::Time | Unit::Bytes | Unit::Allocations) {
+            (fast, slow)
+        } else {
+            (slow, fast)
+        };
         let own = [
             subject.name.clone(),
             shown(subject.unit, median),
@@ -107,6 +110,7 @@ fn amount(unit: Unit, speed: f64) -> String {
     match unit {
         Unit::Often => format!("{}/s", significant(speed)),
         Unit::Megabytes(_) => format!("{} MB/s", significant(speed)),
+        Unit::Allocations => format!("{speed:.0}"),
         Unit::Bytes => format!("{} B", significant(speed)),
         Unit::Time if speed >= 1.0 => format!("{} s", significant(speed)),
         Unit::Time if speed >= 1e-3 => format!("{} ms", significant(speed * 1e3)),

@@ -49,6 +49,8 @@ pub(crate) enum Unit {
     Time,
     /// How many bytes it takes.
     Bytes,
+    /// How often it asks for memory.
+    Allocations,
 }
 
 /// What was measured of a subject: seconds for doing it once, in each round.
@@ -162,7 +164,7 @@ impl Unit {
         match self {
             Self::Often => 1.0 / seconds,
             Self::Megabytes(bytes) => bytes as f64 / seconds / 1e6,
-            Self::Time | Self::Bytes => seconds,
+            Self::Time | Self::Bytes | Self::Allocations => seconds,
         }
     }
 }

@@ -32,7 +32,7 @@ pub enum Rule {
     Http1Header {
         /// The field's name.
         name: String,
-        /// What its value has to be. Of several fields of that name one is enough.
+        /// What its value has to be; hosts are compared without their case. Of several fields of that name one is enough.
         value: Value,
     },
     /// An HTTP/1 request that asks to go on in HTTP/2 (RFC 7540, section 3.2).
@@ -45,7 +45,7 @@ pub enum Rule {
     Http2Header {
         /// The field's name, or a pseudo-header's with its colon.
         name: String,
-        /// What its value has to be. Of several fields of that name one is enough.
+        /// What its value has to be; hosts are compared without their case. Of several fields of that name one is enough.
         value: Value,
     },
     /// An HTTP/2 connection whose first request is gRPC: its content type is `application/grpc`, alone or followed by
@@ -146,10 +146,9 @@ impl Rule {
                 (answer, _) => answer,
             },
             Self::Http1Head => head(reading, bytes, |_| true),
-            Self::Http1Header { name, value } => head(reading, bytes, |head| {
-                let fits = |found| value.fits(found);
-                head.values(name).any(|found| fits(found))
-            }),
+            Self::Http1Header { name, value } => {
+                head(reading, bytes, |head| head.values(name).any(|found| value.fits_field(name, found)))
+            }
             Self::H2cUpgrade => head(reading, bytes, |head| {
                 asks_for(head, b"h2c") && has_token(head, "connection", b"http2-settings")
             }),
@@ -163,7 +162,7 @@ impl Rule {
             },
             Self::Http2Header { name, value } => first_request(reading, bytes, |fields| {
                 let named = |field: &Bytes| field.eq_ignore_ascii_case(name.as_bytes());
-                fields.iter().any(|(field, found)| named(field) && value.fits(found))
+                fields.iter().any(|(field, found)| named(field) && value.fits_field(name, found))
             }),
             Self::Grpc => first_request(reading, bytes, |fields| {
                 fields.iter().any(|(name, value)| name == "content-type" && is_grpc(value))
@@ -176,7 +175,9 @@ impl Rule {
                 |hello| hello.versions().iter().any(|offered| versions.contains(offered)),
             ),
             Self::ServerName(value) => {
-                let fits = |name: &Option<String>| name.as_ref().is_some_and(|name| value.fits_host(name));
+                let fits = |name: &Option<String>| {
+                    name.as_ref().is_some_and(|name| value.fits_host(name.as_bytes()))
+                };
                 hello(reading, bytes, |tls| fits(&tls.server_name), |hello| fits(&hello.server_name))
             }
             Self::Alpn(value) => hello(
@@ -198,20 +199,28 @@ impl Value {
         }
     }
 
+    /// A host is the same in other letters (RFC 9110, section 4.2.3); other fields' values are taken as they are.
+    fn fits_field(&self, name: &str, value: &[u8]) -> bool {
+        let is_host = name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority");
+        if is_host { self.fits_host(value) } else { self.fits(value) }
+    }
+
     /// A name that ends in a dot is the same name, though nobody should send it so (RFC 6066, section 3): TLS that was taken off
     /// does not show it.
-    fn fits_host(&self, name: &str) -> bool {
+    fn fits_host(&self, name: &[u8]) -> bool {
         match self {
-            Self::Equals(expected) => without_dot(name).eq_ignore_ascii_case(without_dot(expected)),
-            Self::StartsWith(expected) => {
-                name.get(..expected.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(expected))
+            Self::Equals(expected) => {
+                without_dot(name).eq_ignore_ascii_case(without_dot(expected.as_bytes()))
             }
+            Self::StartsWith(expected) => name
+                .get(..expected.len())
+                .is_some_and(|begin| begin.eq_ignore_ascii_case(expected.as_bytes())),
         }
     }
 }
 
-fn without_dot(name: &str) -> &str {
-    name.strip_suffix('.').unwrap_or(name)
+fn without_dot(name: &[u8]) -> &[u8] {
+    name.strip_suffix(b".").unwrap_or(name)
 }
 
 impl Custom {
