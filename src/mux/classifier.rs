@@ -248,10 +248,12 @@ impl Decision {
             let limit = if is_planted(Fault::UnboundedBuffer) { usize::MAX } else { self.limit };
             let late = usize::from(is_planted(Fault::LateDecision));
             let visible = &whole[..whole.len().saturating_sub(late).min(limit)];
-            self.verdict = match self.decide(visible) {
-                Verdict::NeedMore if visible.len() >= limit => Verdict::Reject(Rejection::TooLong),
-                verdict => verdict,
-            };
+            match self.decide(visible) {
+                Ok(Some(index)) => self.verdict = Verdict::Match(self.rules.list[index].1.clone()),
+                Ok(None) if visible.len() >= limit => self.verdict = Verdict::Reject(Rejection::TooLong),
+                Ok(None) => {}
+                Err(why) => self.verdict = Verdict::Reject(why),
+            }
         }
         &self.verdict
     }
@@ -279,30 +281,29 @@ impl Decision {
         }
     }
 
-    fn decide(&mut self, visible: &[u8]) -> Verdict {
+    /// Which rule takes it; none while more bytes decide.
+    fn decide(&mut self, visible: &[u8]) -> Result<Option<usize>, Rejection> {
         if let Proxy::Expected { required } = self.proxy {
             match Header::read(visible) {
-                Progress::NeedMore => return Verdict::NeedMore,
-                Progress::Malformed => return Verdict::Reject(Rejection::BadProxyHeader),
-                Progress::Absent if required => return Verdict::Reject(Rejection::NoProxyHeader),
+                Progress::NeedMore => return Ok(None),
+                Progress::Malformed => return Err(Rejection::BadProxyHeader),
+                Progress::Absent if required => return Err(Rejection::NoProxyHeader),
                 Progress::Absent => self.proxy = Proxy::Settled(None, 0),
                 Progress::Complete { header, length } => self.proxy = Proxy::Settled(Some(header), length),
             }
         }
         let bytes = &visible[self.begin()..];
-        for (rule, route) in &self.rules.list {
+        for (index, (rule, _)) in self.rules.list.iter().enumerate() {
             match rule.ask(&mut self.reading, bytes) {
-                Answer::Match => return Verdict::Match(route.clone()),
+                Answer::Match => return Ok(Some(index)),
                 Answer::Reject => {}
-                Answer::NeedMore => return Verdict::NeedMore,
+                Answer::NeedMore => return Ok(None),
             }
         }
-        match self.reading.http2_so_far() {
-            Http2::Preface(Opening { trouble: Some(Trouble::Flood), .. }) => {
-                Verdict::Reject(Rejection::Flood)
-            }
-            _ => Verdict::Reject(Rejection::NoRule),
-        }
+        Err(match self.reading.http2_so_far() {
+            Http2::Preface(Opening { trouble: Some(Trouble::Flood), .. }) => Rejection::Flood,
+            _ => Rejection::NoRule,
+        })
     }
 }
 
