@@ -7,10 +7,12 @@
     reason = "each of these is a program of its own, and two have an oracle in common"
 )]
 
+mod mux_connection;
 mod mux_memory;
 mod mux_per_request;
 mod mux_rules;
 mod mux_settings;
+mod mux_tls;
 #[path = "wire_hpack.rs"]
 mod wire_hpack;
 mod wire_hpack_examples;

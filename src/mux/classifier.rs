@@ -385,4 +385,18 @@ mod tests {
         assert_eq!(*relaxed.push(b"P"), Verdict::NeedMore);
         assert_eq!(*relaxed.push(b"UT / HTTP/1.1\r\n"), Verdict::Match(Route::new("http")));
     }
+
+    #[test]
+    fn each_rejection_is_told_in_words_of_its_own() {
+        let all = [
+            Rejection::NoRule,
+            Rejection::TooLong,
+            Rejection::Flood,
+            Rejection::NoProxyHeader,
+            Rejection::BadProxyHeader,
+        ];
+        let told: std::collections::BTreeSet<String> = all.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), all.len());
+        assert_eq!(Rejection::NoProxyHeader.to_string(), "there is no PROXY header");
+    }
 }

@@ -335,4 +335,11 @@ mod tests {
         assert_eq!(ask(b"SSH"), Answer::NeedMore);
         assert_eq!(ask(b"SST"), Answer::Reject);
     }
+
+    #[test]
+    fn rules_of_ones_own_are_the_same_only_if_they_are_one() {
+        let rule = Rule::custom("mine", |_: &[u8]| Answer::Match);
+        assert_eq!(rule.clone(), rule);
+        assert_ne!(Rule::custom("mine", |_: &[u8]| Answer::Reject), rule);
+    }
 }

@@ -474,4 +474,16 @@ mod tests {
         ];
         assert_eq!(out, encoded(&Frame::Settings(initial.to_vec())));
     }
+
+    #[test]
+    fn what_may_not_change_may_be_said_again_as_it_was() {
+        let priorities = |value| Setting { id: SettingId::NoRfc7540Priorities, value };
+        let window = Setting { id: SettingId::InitialWindowSize, value: 100 };
+        let early = EarlySettings::of_back_end(&[priorities(1)]);
+        for (said, heard) in [(1, vec![priorities(1), window]), (0, vec![window])] {
+            let said = encoded(&Frame::Settings(vec![priorities(said), window]));
+            let (out, _) = through(&FromServer::behind(&early, 0), &said);
+            assert_eq!(out, encoded(&Frame::Settings(heard)));
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! Closing, draining, reloading.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use muxbed::mux::{AfterFailure, Mux, Observer, Rule, Rules, Streams};
+use muxbed::mux::{AfterFailure, Closed, Mux, Observer, Route, Rule, Rules, Streams};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
@@ -150,4 +150,95 @@ async fn on_a_port_of_its_own_it_is_the_same_and_the_addresses_are_known() {
     assert!(running.await.unwrap().cut_off <= 1);
     assert!(asked.elapsed() < Duration::from_secs(5), "nobody waits for the silent one");
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "the port is closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happened_is_counted_and_told_as_prometheus_reads_it() {
+    let mut running = Running::start(grpc_and_http());
+    let counters = &*running.counters;
+    assert_eq!((counters.accepted(), counters.accept_failures()), (0, 0));
+    let door = running.door.as_ref().unwrap();
+    for _ in 0..2 {
+        door.send(Err(io::ErrorKind::ConnectionReset.into())).unwrap();
+    }
+    let clients = [running.says(GET).await, running.says(GET).await];
+    let opening = [&muxbed::wire::PREFACE[..], &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
+    let _waits = running.says(&opening).await;
+    assert!(running.http.accept().await.is_some() && running.http.accept().await.is_some());
+    drop(running.connect());
+    settle().await;
+    assert_eq!((counters.accepted(), counters.accept_failures()), (4, 2));
+    assert_eq!((counters.routed("http"), counters.routed("grpc")), (2, 0));
+    assert_eq!((counters.closed("client_left"), counters.closed("no such reason")), (1, 0));
+    let told = counters.to_string();
+    for line in [
+        "muxbed_accepted_total 4",
+        "muxbed_accept_failures_total 2",
+        "muxbed_early_settings_total 1",
+        "muxbed_routed_total{route=\"http\"} 2",
+        "muxbed_closed_total{reason=\"client_left\"} 1",
+    ] {
+        assert!(told.lines().any(|told| told == line), "{line}: {told}");
+    }
+    drop(clients);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_observes_is_told_how_much_is_said_and_after_how_much_a_route_is_known() {
+    #[derive(Default)]
+    struct Told(Mutex<Vec<String>>);
+    impl Observer for Told {
+        fn accepted(&self) {
+            self.0.lock().unwrap().push("accepted".to_owned());
+        }
+        fn waits_for_headers(&self) {
+            self.0.lock().unwrap().push("waits".to_owned());
+        }
+        fn speaks(&self, bytes: usize) {
+            self.0.lock().unwrap().push(format!("speaks {bytes}"));
+        }
+        fn routed(&self, route: &Route, bytes: usize) {
+            self.0.lock().unwrap().push(format!("{route} after {bytes}"));
+        }
+        fn closed(&self, why: &Closed) {
+            self.0.lock().unwrap().push(why.to_string());
+        }
+    }
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const PING: &[u8] = &[0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    let told = Arc::new(Told::default());
+    let (door, connections) = mpsc::unbounded_channel();
+    let listener = Streams::new(UnboundedReceiverStream::new(connections));
+    let mut listening = grpc_and_http().listen(listener).observer(Arc::clone(&told));
+    let _http = listening.route("http");
+    tokio::spawn(listening.run());
+    let connect = || {
+        let (client, server) = tokio::io::duplex(1024);
+        door.send(Ok(server)).unwrap();
+        client
+    };
+    let mut waits = connect();
+    waits.write_all(&[&muxbed::wire::PREFACE, SETTINGS].concat()).await.unwrap();
+    settle().await;
+    // Another answer, then what no client says.
+    waits.write_all(PING).await.unwrap();
+    settle().await;
+    waits.write_all(&[0, 0, 1, 1, 4, 0, 0, 0, 1, 0x80]).await.unwrap();
+    // SETTINGS, their acknowledgement, the answer to PING and a GOAWAY.
+    let heard = rest(waits).await.len();
+    let goaway = heard - 15 - 9 - 17;
+    let mut client = connect();
+    client.write_all(GET).await.unwrap();
+    settle().await;
+    let expected = [
+        "accepted".to_owned(),
+        "waits".to_owned(),
+        "speaks 24".to_owned(),
+        "speaks 17".to_owned(),
+        format!("speaks {goaway}"),
+        "it fits no rule".to_owned(),
+        "accepted".to_owned(),
+        "http after 18".to_owned(),
+    ];
+    assert_eq!(*told.0.lock().unwrap(), expected);
 }
