@@ -4,10 +4,12 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use muxbed::mux::{Connection, EarlySettings, Mux, Replay, Rule, Rules, Sniffed, Streams};
 use muxbed::wire::{Frame, PREFACE, Setting, SettingId};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
+use tokio::time::timeout;
 
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 const ACK: &[u8] = &[0, 0, 0, 4, 1, 0, 0, 0, 0];
@@ -81,6 +83,25 @@ async fn a_known_back_end_gets_one_acknowledgement_whether_the_clients_has_come_
     client.write_all(&[ACK, DATA].concat()).await.unwrap();
     client.shutdown().await.unwrap();
     assert_eq!(rest(&mut connection).await, [ACK, DATA].concat());
+}
+
+/// A server that acknowledges two at once would leave the client without an acknowledgement.
+#[tokio::test(start_paused = true)]
+async fn settings_behind_the_first_request_wait_until_those_before_it_are_acknowledged_or_never_will_be() {
+    for acknowledges in [true, false] {
+        let (mut client, mut connection) = spoken_on(EarlySettings::default(), 1024).await;
+        client.write_all(&[DATA, ACK, SETTINGS, DATA].concat()).await.unwrap();
+        assert_eq!(read(&mut connection, DATA.len()).await, DATA);
+        assert!(timeout(Duration::from_secs(1), read(&mut connection, 1)).await.is_err(), "they wait");
+        connection.write_all(SETTINGS).await.unwrap();
+        assert!(timeout(Duration::from_secs(1), read(&mut connection, 1)).await.is_err(), "they still wait");
+        if acknowledges {
+            connection.write_all(ACK).await.unwrap();
+        } else {
+            connection.shutdown().await.unwrap();
+        }
+        assert_eq!(read(&mut connection, 9 + DATA.len()).await, [SETTINGS, DATA].concat());
+    }
 }
 
 /// hyper writes its slices one by one if not.
