@@ -267,6 +267,12 @@ mod tests {
         reader.push_bytes(piece.clone());
         let data = &frames(&mut reader)[1];
         assert_eq!(data.payload.as_ptr(), piece[18..].as_ptr());
+        // Nor is one that ends with its piece, nor the first of the next.
+        reader.push_bytes(piece.slice(..23));
+        reader.push_bytes(piece.slice(9..23));
+        let [_, last, first] = &frames(&mut reader)[..] else { panic!("three frames") };
+        assert_eq!(last.payload.as_ptr(), piece[18..].as_ptr());
+        assert_eq!(first.payload.as_ptr(), piece[18..].as_ptr());
     }
 
     #[test]

@@ -341,4 +341,26 @@ mod tests {
         };
         assert_eq!(RawFrame::try_from(&Frame::Unknown(raw.clone())), Ok(raw));
     }
+
+    #[test]
+    fn octets_that_a_frame_has_are_not_copied() {
+        let octets = Bytes::from_static(b"octets");
+        let (stream, data) = (stream(1), octets.clone());
+        let raw = RawFrame {
+            kind: 0x7f.into(),
+            flags: 0,
+            reserved: true,
+            stream,
+            payload: Payload::new(data).unwrap(),
+        };
+        let frames = [
+            Frame::Data { stream, data: octets.clone(), padding: None, end_stream: false },
+            Frame::Continuation { stream, fragment: octets.clone(), end_headers: true },
+            Frame::Unknown(raw),
+        ];
+        for frame in frames {
+            let raw = RawFrame::try_from(&frame).unwrap();
+            assert_eq!(raw.payload.as_ptr(), octets.as_ptr(), "{frame:?}");
+        }
+    }
 }

@@ -291,4 +291,17 @@ mod tests {
         assert!(!ProtocolVersion::Tls13.is_grease());
         assert!(!ProtocolVersion::from(0x0b0b).is_grease());
     }
+
+    #[test]
+    fn who_closes_ends_its_part_without_anything_being_wrong() {
+        let ends = |content: &[u8]| {
+            let alert = Alert::parse(content).expect("it is one");
+            (alert.is_closure(), alert.is_fatal(), alert.ends_the_senders_part())
+        };
+        assert_eq!(ends(&[1, 0]), (true, false, true), "close_notify");
+        assert_eq!(ends(&[2, 0]), (true, false, true), "close_notify, with whatever level");
+        assert_eq!(ends(&[1, 90]), (true, false, false), "user_canceled, behind which close_notify comes");
+        assert_eq!(ends(&[2, 40]), (false, true, true), "handshake_failure");
+        assert_eq!(ends(&[1, 112]), (false, false, false), "unrecognized_name as a warning");
+    }
 }
