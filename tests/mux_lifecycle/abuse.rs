@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use muxbed::mux::{Mux, Overflow, Rule, Rules, Streams, Value};
 use muxbed::wire::{ErrorCode, Frame, FrameReader, PREFACE};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -33,7 +33,7 @@ async fn flood(running: &Running, opening: &[u8], frame: &[u8]) -> (usize, Vec<u
     let (mut read, mut write) = tokio::io::split(running.connect());
     let heard = tokio::spawn(async move {
         let mut heard = Vec::new();
-        drop(tokio::io::AsyncReadExt::read_to_end(&mut read, &mut heard).await);
+        drop(read.read_to_end(&mut heard).await);
         heard
     });
     let mut sent = opening.len();
@@ -221,4 +221,37 @@ async fn a12_what_a_slow_client_was_being_told_at_the_deadline_comes_whole_befor
         assert_eq!(reader.buffered(), 0);
         drop(says);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_refused_has_a_second_to_hear_why() {
+    const TEXT: &[u8] = b"\0\0\x19\x01\x04\0\0\0\x01\0\x0ccontent-type\x0atext/plain";
+    for (pause, hears) in [(10, Some(ErrorCode::Http11Required)), (300, None)] {
+        let (door, connections) = mpsc::unbounded_channel();
+        let listener = Streams::new(UnboundedReceiverStream::new(connections));
+        let running = Running::with(grpc_and_http(), door.clone(), listener);
+        let (client, server) = tokio::io::duplex(16);
+        let (mut reads, mut writes) = tokio::io::split(client);
+        door.send(Ok(server)).unwrap();
+        let says = tokio::spawn(async move {
+            drop(writes.write_all(&[&PREFACE[..], SETTINGS, TEXT].concat()).await);
+            writes
+        });
+        let mut heard = Vec::new();
+        while reads.read_buf(&mut heard).await.is_ok_and(|length| length > 0) {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        assert_eq!(goaway(&heard), hears);
+        running.assert_closed("no_rule", 1);
+        drop(says);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_first_request_does_not_come_is_told_so_at_the_deadline() {
+    let running = Running::start(grpc_and_http());
+    let client = running.says(&[&PREFACE[..], SETTINGS].concat()).await;
+    assert_eq!(goaway(&rest(client).await), Some(ErrorCode::Http11Required));
+    assert_eq!(running.elapsed(), Duration::from_secs(5));
+    running.assert_closed("deadline", 1);
 }
