@@ -323,6 +323,20 @@ mod tests {
         let too_many = Parsed::Invalid(HeadError::TooManyFields { limit: 1 });
         assert_eq!(parse(octets.len(), few), too_many);
     }
+
+    #[test]
+    fn errors_and_versions_are_said_in_words() {
+        let said = |octets: &[u8]| match request(octets) {
+            Parsed::Invalid(error) => error.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(said(b"GET /\x00"), "not an HTTP/1 request line");
+        assert_eq!(said(b"GET / HTTP/2"), "the first line does not say HTTP/1.0 or HTTP/1.1");
+        assert_eq!(said(b"GET / HTTP/1.1\r\na: \x00\r\n"), "octet not allowed in a header field's value");
+        assert_eq!(HeadError::TooLong { limit: 9 }.to_string(), "no end of the head within 9 octets");
+        assert_eq!([Version::Http10, Version::Http11].map(|it| it.to_string()), ["HTTP/1.0", "HTTP/1.1"]);
+    }
+
     proptest! {
         #[test]
         fn any_cut_gives_the_same_answer(

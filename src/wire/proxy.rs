@@ -92,7 +92,7 @@ impl Header {
         } else {
             return Progress::Absent;
         };
-        let config = ParseConfig { include_tlvs: true, ..ParseConfig::default() };
+        let config = ParseConfig::default();
         match ProxyHeader::parse(visible, config) {
             Ok((header, length)) => match Self::from_parsed(&header) {
                 Some(header) => Progress::Complete { header: Box::new(header), length },
