@@ -120,6 +120,20 @@ async fn rules_see_what_the_handshake_agreed_on_and_the_back_end_reads_and_write
     assert_eq!(heard.expect("the end was announced").len(), long.len());
 }
 
+/// As for a client that lets the server speak first.
+#[tokio::test(start_paused = true)]
+async fn what_the_handshake_agreed_on_can_decide_before_anything_is_said_inside() {
+    let mut secured = Secured::start(|mux| mux);
+    let began = Instant::now();
+    let mut client = secured.handshake(secured.connect()).await;
+    let mut connection = secured.web.accept().await.expect("it is the name's");
+    connection.write_all(b"220 ready").await.unwrap();
+    connection.flush().await.unwrap();
+    let mut greeting = [0; 9];
+    client.read_exact(&mut greeting).await.unwrap();
+    assert_eq!((&greeting, began.elapsed()), (b"220 ready", Duration::ZERO));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_proxy_header_comes_before_the_handshake_in_as_many_pieces_as_it_may() {
     let header = Header::new(Some(addresses())).encode(Version::V2);

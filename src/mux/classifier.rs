@@ -399,4 +399,38 @@ mod tests {
         assert_eq!(told.len(), all.len());
         assert_eq!(Rejection::NoProxyHeader.to_string(), "there is no PROXY header");
     }
+
+    #[test]
+    fn nobody_waits_for_a_request_who_has_one_or_can_get_none() {
+        const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+        const HEADERS: &[u8] = &[0, 0, 1, 1, 4, 0, 0, 0, 1, 0x82];
+        const DATA: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0, 1];
+        let undecided = Arc::new(Rules::new().to("mine", Rule::custom("mine", |_: &[u8]| Answer::NeedMore)));
+        let header = Header::new(None).encode(crate::wire::proxy::Version::V2);
+        let waits = |rules: &Arc<Rules>, bytes: &[u8]| {
+            let mut decision = Decision::new(Arc::clone(rules), DEFAULT_LIMIT, ProxyHeaders::Optional);
+            decision.look(bytes);
+            decision.waits_for_a_request(bytes)
+        };
+        let opening = [&PREFACE[..], SETTINGS].concat();
+        for (rules, more, expected) in [
+            (&undecided, &b""[..], true),
+            (&undecided, HEADERS, false),
+            (&undecided, DATA, false),
+            (&grpc_and_http(), b"", true),
+            (&Arc::new(Rules::new().to("all", Rule::Http2)), b"", false),
+        ] {
+            assert_eq!(waits(rules, &[&opening, more].concat()), expected, "{rules:?} {more:?}");
+            assert_eq!(waits(rules, &[&header, &opening[..], more].concat()), expected, "{rules:?} {more:?}");
+        }
+        assert!(!waits(&undecided, &header[..5]));
+        assert!(!waits(&undecided, b"GET / HTTP/1.1\r\n"));
+    }
+
+    #[test]
+    fn with_no_room_at_all_it_is_no_before_anything_comes() {
+        let classifier = Classifier::new(grpc_and_http(), 0);
+        assert_eq!(*classifier.verdict(), Verdict::Reject(Rejection::TooLong));
+        assert_eq!(*Classifier::new(grpc_and_http(), 1).verdict(), Verdict::NeedMore);
+    }
 }
