@@ -16,6 +16,7 @@ mod mux_tls;
 #[path = "wire_hpack.rs"]
 mod wire_hpack;
 mod wire_hpack_examples;
+mod wire_memory;
 
 #[path = "mux_lifecycle/main.rs"]
 mod mux_lifecycle;
