@@ -104,6 +104,12 @@
 #[cfg(test)]
 extern crate self as muxbed;
 
+// One program is compiled and linked for each mutant, and not three: `.ci/mutants`.
+#[cfg(test)]
+#[cfg(mutation)]
+#[path = "../tests/wire_and_mux.rs"]
+mod wire_and_mux;
+
 pub use bed::{Run, Scenario, bed};
 pub use net::{Incoming, Network};
 pub use outcome::Outcome;

@@ -1,6 +1,6 @@
-//! What is quick of the tests of `src/wire` and `src/mux`, in one program, for mutation testing: each mutant is linked
-//! once and not ten times. `cargo test` leaves it out, for it runs each of these by itself. What is not quick, the cuts of every
-//! recorded flight, is not here.
+//! What is quick of the tests of `src/wire` and `src/mux`, for mutation testing, which has them in one program with the crate's own:
+//! each mutant is compiled and linked once and not ten times. `cargo test` leaves it out, for it runs each of these by itself. What
+//! is not quick, the cuts of every recorded flight, is not here.
 
 #![expect(
     clippy::duplicate_mod,
