@@ -5,14 +5,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use muxbed::mux::{Connections, Counters, Facts, Mux, ProxyHeaders, Rule, Rules, Streams, Transport, Value};
+use muxbed::mux::{
+    Connection, Connections, Counters, Facts, Mux, ProxyHeaders, Rule, Rules, Streams, Transport, Value,
+};
 use muxbed::wire::proxy::{Addresses, Header, Version};
 use muxbed::wire::tls::ProtocolVersion;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
@@ -74,6 +76,12 @@ impl Secured {
         connector.connect(name, stream).await.expect("the handshake")
     }
 
+    /// The next connection that is the name's.
+    async fn accept(&mut self) -> Connection<Transport<DuplexStream>> {
+        let accepted = timeout(Duration::from_secs(60), self.web.accept()).await;
+        accepted.expect("it is decided").expect("it listens")
+    }
+
     /// Sends these, which are no TLS, and reads to the end: no byte of them is answered but by an alert.
     async fn refused(&self, bytes: &[u8]) {
         let mut client = self.connect();
@@ -94,7 +102,7 @@ async fn rules_see_what_the_handshake_agreed_on_and_the_back_end_reads_and_write
     let mut secured = Secured::start(|mux| mux);
     let mut client = secured.handshake(secured.connect()).await;
     client.write_all(GET).await.unwrap();
-    let mut connection = secured.web.accept().await.expect("it is the name's");
+    let mut connection = secured.accept().await;
     let tls = connection.facts().tls.clone().expect("it was taken off");
     assert_eq!(tls.server_name.as_deref(), Some(NAME));
     assert_eq!(tls.protocol.as_deref(), Some(&b"http/1.1"[..]));
@@ -126,7 +134,7 @@ async fn what_the_handshake_agreed_on_can_decide_before_anything_is_said_inside(
     let mut secured = Secured::start(|mux| mux);
     let began = Instant::now();
     let mut client = secured.handshake(secured.connect()).await;
-    let mut connection = secured.web.accept().await.expect("it is the name's");
+    let mut connection = secured.accept().await;
     connection.write_all(b"220 ready").await.unwrap();
     connection.flush().await.unwrap();
     let mut greeting = [0; 9];
@@ -146,14 +154,14 @@ async fn a_proxy_header_comes_before_the_handshake_in_as_many_pieces_as_it_may()
                 tokio::task::yield_now().await;
             }
             let _client = secured.handshake(stream).await;
-            let connection = secured.web.accept().await.expect("it is the name's");
+            let connection = secured.accept().await;
             assert_eq!(connection.facts().peer(), Some(addresses().source));
             assert_eq!(connection.facts().local(), Some(addresses().destination));
         }
     }
     let mut secured = Secured::start(|mux| mux.proxy_headers(ProxyHeaders::Optional));
     let _client = secured.handshake(secured.connect()).await;
-    let connection = secured.web.accept().await.expect("it is the name's");
+    let connection = secured.accept().await;
     assert_eq!(connection.facts().proxy_header, None);
 }
 
