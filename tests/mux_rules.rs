@@ -1,5 +1,7 @@
 //! Rules of every kind, each on what it takes, on what it refuses, and on every cut of both.
 
+mod properties;
+
 use std::fs;
 use std::sync::Arc;
 
@@ -10,6 +12,8 @@ use muxbed::wire::hpack::{Encoder, Policy};
 use muxbed::wire::proxy::{Addresses, Header, Version};
 use muxbed::wire::tls::ProtocolVersion;
 use proptest::prelude::*;
+
+use properties::cases;
 
 const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: static.example\r\nAccept: */*\r\n\r\n";
 const PATCH: &[u8] = b"PATCH /a HTTP/1.1\r\nhost: b\r\n\r\n";
@@ -218,6 +222,8 @@ fn any_stream() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #![proptest_config(cases(256))]
+
     #[test]
     fn the_same_bytes_cut_anywhere_give_the_same_decision(
         rules in prop::collection::vec(any_rule(), 1..5),

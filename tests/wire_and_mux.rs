@@ -10,6 +10,7 @@
 mod mux_connection;
 mod mux_memory;
 mod mux_per_request;
+#[path = "mux_rules.rs"]
 mod mux_rules;
 mod mux_settings;
 mod mux_tls;

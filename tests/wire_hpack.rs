@@ -5,6 +5,7 @@
 #[path = "h2_oracle/hpack.rs"]
 mod blocks;
 mod h2_oracle;
+mod properties;
 
 use h2::frame::{Frame as Theirs, Headers, Pseudo};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -20,11 +21,14 @@ use proptest::sample::select;
 
 use blocks::{Difference, difference, exactly, headers_frame, hpack};
 use h2_oracle::{Oracle, Pair, pairs_of_fields, pairs_of_message};
+use properties::cases;
 
 /// No limit that any test meets.
 const AMPLE: usize = 1 << 24;
 
 proptest! {
+    #![proptest_config(cases(256))]
+
     #[test]
     fn h2_reads_what_we_encode(
         messages in vec((option::of(0_u32..5_000), vec((field(), policy()), 0..8)), 1..5),
@@ -100,7 +104,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn we_refuse_what_h2_refuses(octets in damaged_block()) {

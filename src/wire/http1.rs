@@ -244,9 +244,14 @@ fn values_of<'a>(fields: &'a [HeaderField], name: &'a str) -> impl Iterator<Item
 }
 
 #[cfg(test)]
+#[path = "../../tests/properties/mod.rs"]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::properties::cases;
     use super::*;
 
     const UPGRADE: &[u8] = b"GET /a?b HTTP/1.1\r\nHost: static.example\r\nConnection: Upgrade, \
@@ -338,6 +343,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(cases(256))]
+
         #[test]
         fn any_cut_gives_the_same_answer(
             place in any::<prop::sample::Index>(),

@@ -10,6 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use super::properties::cases;
 use super::{check_capture, plan_between, read_whole};
 
 use Direction::{ToClient, ToServer};
@@ -125,7 +126,7 @@ fn check_order(plan: &Plan, flow: &Flow<'_>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(cases(512))]
 
     #[test]
     fn bytes_come_back_whatever_happens_to_their_packets(

@@ -8,6 +8,8 @@ mod corners;
 mod disorder;
 mod formats;
 mod lost;
+#[path = "../properties/mod.rs"]
+mod properties;
 mod recordings;
 mod starts;
 

@@ -1,6 +1,8 @@
 //! The forms of a script against each other: what one says, the others say too, for the scripts that come with the crate,
 //! for scripts made up, and for whatever any bytes are. And what a reader of a misspelt script is told.
 
+#[path = "../properties/mod.rs"]
+mod properties;
 mod strategies;
 mod typos;
 
@@ -12,7 +14,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use properties::cases;
+
 proptest! {
+    #![proptest_config(cases(256))]
+
     #[test]
     fn a_script_survives_its_text(script in strategies::script()) {
         let text = script.to_string();

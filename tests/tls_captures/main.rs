@@ -4,6 +4,8 @@
 //! said is then known to the byte. `suites` goes through what TLS can do, `stops` through what can't be opened and has to be
 //! named, `recordings` through the recordings.
 
+#[path = "../properties/mod.rs"]
+mod properties;
 mod recordings;
 mod session;
 mod stops;

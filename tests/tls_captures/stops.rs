@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use rustls::crypto::ring;
 use rustls::crypto::ring::cipher_suite;
 
+use super::properties::cases;
 use super::session::{Ends, Session, read_plan};
 
 use Direction::{ToClient, ToServer};
@@ -201,7 +202,7 @@ fn a_damaged_record_stops_at_its_place() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn damage_never_adds_to_what_was_said(

@@ -6,12 +6,15 @@
 
 mod errors;
 mod hellos;
+#[path = "../properties/mod.rs"]
+mod properties;
 
 use muxbed::wire::tls::{ClientHello, HelloReader, Progress, TlsError};
 use proptest::prelude::*;
 
 use hellos::{made_by_rustls, recorded};
 use muxbed::fuzzing;
+use properties::cases;
 
 /// What reading in these pieces comes to: the hello with its length, nothing if more is needed, or why not.
 fn read<'b>(pieces: impl IntoIterator<Item = &'b [u8]>) -> Result<Option<(ClientHello, u64)>, TlsError> {
@@ -125,6 +128,8 @@ fn bytes_after_the_hello_change_nothing() {
 }
 
 proptest! {
+    #![proptest_config(cases(256))]
+
     #[test]
     fn any_bytes_give_the_same_answer_however_they_are_cut(
         bytes in prop::collection::vec(any::<u8>(), 0..80),

@@ -4,6 +4,8 @@
 
 #[path = "../h2_oracle/mod.rs"]
 mod h2_oracle;
+#[path = "../properties/mod.rs"]
+mod properties;
 #[path = "../h2_oracle/frames.rs"]
 mod refusals;
 #[path = "../h2_oracle/seen.rs"]
@@ -16,11 +18,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use h2_oracle::Oracle;
+use properties::cases;
 use refusals::{Difference, assert_same_refusal, difference, frames, refused_by_h2, refused_by_us};
 use seen::{Ours, Seen, seen_by_h2};
 use strategies::{careless_frame, legal_frames, raw_frame, recipe};
 
 proptest! {
+    #![proptest_config(cases(256))]
+
     #[test]
     fn h2_reads_what_we_write(frames in vec(legal_frames(), 1..6)) {
         let mut written = Vec::new();
@@ -85,7 +90,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn we_refuse_what_h2_refuses(raw in careless_frame()) {
