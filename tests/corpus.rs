@@ -36,6 +36,9 @@ use muxbed::wire::proxy::{Addresses, Header, Version};
 /// The most bytes of a seed: mutations of a long input seldom hit anything.
 const LONGEST: usize = 2048;
 
+/// The same for captures, of which the smallest with a TLS session in it is longer.
+const LONGEST_CAPTURE: usize = 4096;
+
 fn files(folder: impl AsRef<Path>) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let listed = fs::read_dir(&root).unwrap_or_else(|error| panic!("{}: {error}", root.display()));
@@ -183,7 +186,7 @@ fn make_seeds() {
     write("frames", &seeds::frames(&recorded.flights));
     write("hpack", &seeds::hpack(&recorded.flights));
     write("hello", &seeds::hello(&recorded.flights));
-    write("capture", &seeds::capture());
+    write("capture", &seeds::capture(&recorded.with_keys));
     write("script", &seeds::script());
     write("rivals", &seeds::rivals(&recorded.flights));
     write("handshake", &handshake_seeds(recorded.clients).iter().map(Script::to_bytes).collect());
@@ -192,7 +195,8 @@ fn make_seeds() {
 fn write(target: &str, seeds: &BTreeSet<Vec<u8>>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     fs::create_dir_all(&folder).expect("the folder can be made");
-    for (number, seed) in seeds.iter().filter(|seed| seed.len() <= LONGEST).enumerate() {
+    let longest = if target == "capture" { LONGEST_CAPTURE } else { LONGEST };
+    for (number, seed) in seeds.iter().filter(|seed| seed.len() <= longest).enumerate() {
         fs::write(folder.join(format!("seed-{number:04}")), seed).expect("it can be written");
     }
 }
@@ -204,6 +208,8 @@ struct Recorded {
     flights: BTreeSet<Bytes>,
     /// The same as scripts.
     clients: Vec<RecordedClient>,
+    /// Files with the keys that open what is in them.
+    with_keys: Vec<Vec<u8>>,
 }
 
 impl Recorded {
@@ -212,6 +218,9 @@ impl Recorded {
         for path in files("captures") {
             let bytes = fs::read(&path).expect("it can be read");
             let Ok(capture) = capture::read(&bytes) else { continue };
+            if !capture.secrets.is_empty() {
+                recorded.with_keys.push(bytes.clone());
+            }
             for flow in &capture.flows {
                 let sent = flow.data(Direction::ToServer).flat_map(|(_, bytes)| bytes).copied();
                 if recorded.flights.insert(sent.take(LONGEST).collect()) {

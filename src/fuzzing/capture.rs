@@ -1,41 +1,92 @@
 //! The target `capture`: any bytes are read as a capture file without panic and within bounds; and a conversation that is
 //! written to a file in whatever disorder comes back byte for byte.
 //!
-//! A first byte that is even makes the rest a file; an odd one, what a conversation is planned from. Bytes that a plan
-//! loses are gaps in what is read, and everything else is there.
+//! The first byte says which: a file; what a conversation is planned from; the same, beside itself in a tunnel (`tunnels.rs`); a key
+//! log and a file that it may open. Bytes that a plan loses are gaps in what is read, and everything else is there.
 //!
-//! Left out: tunnels (IP in IP, GRE, VXLAN), of which the reader passes over every packet, so that there is nothing to give
-//! back; key logs, so that nothing is decrypted. Time is left to libFuzzer's `-timeout`; memory is bounded here by what
-//! the flows take.
+//! Time is left to libFuzzer's `-timeout`; memory is bounded here by what the flows take, and by what is read inside TLS, which
+//! is no more than what was captured of it.
 
 use std::net::SocketAddr;
 
 use crate::capture::writer::{ByteOrder, Container, Layout, Plan, Wrapping, write};
 use crate::capture::{
-    Capture, Clock, Direction, Flow, FlowEvent, KeyLog, LinkType, RecordedClient, Resolution, What, read,
+    Capture, Clock, Direction, Flow, FlowEvent, KeyLog, LinkType, RecordedClient, Resolution,
+    TlsConversation, TlsWhat, What, read,
 };
 use crate::script::bytes::Reader;
+
+use super::tunnels::Tunnel;
 
 /// Reads the file, or makes one and reads that.
 ///
 /// # Panics
 ///
 /// If what is read of a file contradicts itself or takes much more room than the file; if a conversation does not come
-/// back as it was planned.
+/// back as it was planned, or not the same beside a tunnel; if a key log's error is not about its first bad line.
 pub fn capture(bytes: &[u8]) {
     let mut input = Reader::new(bytes);
-    if input.choose(2) == 0 {
-        file(input.take(u64::MAX));
-    } else {
-        Made::of(&mut input).check();
+    match input.choose(4) {
+        0 => file(input.take(u64::MAX), &KeyLog::default()),
+        1 => Made::of(&mut input).check(),
+        2 => {
+            let (tunnel, every) = (Tunnel::of(&mut input), input.choose(4));
+            tunnel.check(&Made::of(&mut input).plan, every);
+        }
+        _ => {
+            let length = input.number();
+            let log = key_log(input.take(length));
+            file(input.take(u64::MAX), &log);
+        }
     }
 }
 
-fn file(bytes: &[u8]) {
+fn file(bytes: &[u8], log: &KeyLog) {
     let Ok(capture) = read(bytes) else { return };
     check_capture(bytes, &capture);
+    let mut all = KeyLog::of(&capture);
+    all.extend(log);
     for flow in &capture.flows {
-        drop(RecordedClient::of(flow, &KeyLog::default()));
+        check_inside(flow, &TlsConversation::read(flow, &all));
+        drop(RecordedClient::of(flow, &all));
+    }
+}
+
+/// A key log, read; of one that is none the part before its first bad line.
+fn key_log(text: &[u8]) -> KeyLog {
+    let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+    let (log, bad) = match KeyLog::parse(text) {
+        Ok(log) => (log, None),
+        Err(bad) => {
+            assert!((1..=lines.len()).contains(&bad.line), "there is no line {}", bad.line);
+            let (before, from) = lines.split_at(bad.line - 1);
+            let alone = KeyLog::parse(&[from[0], b"\n"].concat()).map(|log| log.len());
+            let alone = alone.map_err(|alone| (alone.line, alone.wants));
+            assert_eq!(alone, Err((1, bad.wants)), "line {} by itself says something else", bad.line);
+            (KeyLog::parse(&before.concat()).expect("its first bad line comes later"), Some(bad.line))
+        }
+    };
+    assert!(log.len() < bad.unwrap_or(lines.len() + 1), "more secrets than lines");
+    log
+}
+
+/// What is read inside TLS is less than what was captured of it.
+fn check_inside(flow: &Flow<'_>, conversation: &TlsConversation) {
+    let mut stopped = [false; 2];
+    for stop in &conversation.stops {
+        let this = usize::from(stop.direction == Direction::ToClient);
+        assert!(!std::mem::replace(&mut stopped[this], true), "a direction stops twice");
+    }
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        let captured: usize = flow.data(direction).map(|(_, bytes)| bytes.len()).sum();
+        let inside = conversation.events.iter().filter(|event| event.direction == direction);
+        let inside: usize = inside
+            .map(|event| match &event.what {
+                TlsWhat::Data(bytes) => bytes.len(),
+                _ => 0,
+            })
+            .sum();
+        assert!(inside <= captured, "{inside} bytes inside {captured}");
     }
 }
 
@@ -231,5 +282,21 @@ fn mishap(plan: &mut Plan, input: &mut Reader<'_>, whole: bool) {
             plan.lose(packet);
         }
         _ => plan.packets[packet].missing = most as u32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_log_is_read_up_to_its_first_bad_line() {
+        let line = |random: u8| {
+            format!("CLIENT_RANDOM {} {}\n", format!("{random:02x}").repeat(32), "5a".repeat(48))
+        };
+        let text = [line(1).as_str(), "# a comment\n", &line(2), "nothing of the kind\n", &line(3)].concat();
+        assert_eq!(key_log(text.as_bytes()).len(), 2);
+        assert_eq!(key_log(b"\xff").len(), 0);
+        assert_eq!(key_log(b"").len(), 0);
     }
 }

@@ -24,6 +24,7 @@ mod rivals;
 mod script;
 mod shrink;
 mod talker;
+mod tunnels;
 
 pub use capture::{capture, check_capture};
 pub use case::Case;

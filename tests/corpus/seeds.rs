@@ -65,8 +65,9 @@ pub(crate) fn hello(flights: &BTreeSet<Bytes>) -> Seeds {
 }
 
 /// Small files of every container and link, and plans of which the target makes files.
-pub(crate) fn capture() -> Seeds {
-    let mut seeds = Seeds::new();
+/// `recorded` are whole files, of TLS with the keys that open it.
+pub(crate) fn capture(recorded: &[Vec<u8>]) -> Seeds {
+    let mut seeds: Seeds = recorded.iter().map(|file| [&[0], &file[..]].concat()).collect();
     let address = |text: &str| text.parse().expect("it is an address");
     for (client, server) in [("10.1.0.1:40000", "10.1.0.2:443"), ("[fd00::1]:9", "[fd00::2]:8")] {
         let mut plan = Plan::new(address(client), address(server), 1_792_000_000_123_456_789);
@@ -100,6 +101,23 @@ pub(crate) fn capture() -> Seeds {
     };
     for length in 20..180 {
         seeds.insert(std::iter::once(1).chain((0..length).map(|_| next())).collect());
+    }
+    for tunnel in 0..5 {
+        for how in [[0, 0, 0], [1, 0, 40], [0, 1, 3], [1, 1, 0]] {
+            let plan = (0..60).map(|_| next());
+            seeds.insert([2, tunnel].into_iter().chain(how).chain([1]).chain(plan).collect());
+        }
+    }
+    let secret =
+        |label: &str, length: usize| format!("{label} {} {}\n", "5a".repeat(32), "01".repeat(length));
+    let lines = [
+        "# of a session\n",
+        &secret("CLIENT_RANDOM", 48),
+        &secret("SERVER_TRAFFIC_SECRET_0", 32),
+        "no line\n",
+    ];
+    for line in lines {
+        seeds.insert([&[3, line.len() as u8], line.as_bytes()].concat());
     }
     seeds
 }
