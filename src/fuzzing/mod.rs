@@ -18,6 +18,7 @@ mod handshake;
 mod hello;
 mod judge;
 mod meeting;
+mod mutate;
 #[cfg(test)]
 mod planted;
 mod rivals;
@@ -34,6 +35,7 @@ pub use families::{Family, script_of};
 pub use handshake::{handshake, handshake_sampled};
 pub use hello::hello;
 pub use judge::{Judged, as_checked, as_run, judge};
+pub use mutate::{mutate_case, mutate_script};
 pub use rivals::{DIFFERENCES, Difference, Rival, Taken, rivals};
 pub use script::script;
 pub use shrink::{Shrunk, shrink};
