@@ -30,10 +30,7 @@ pub fn handshake_sampled(bytes: &[u8]) {
 }
 
 fn check(bytes: &[u8], twice: bool) {
-    let mut script = script_of(bytes);
-    // Who an input itself wants served may be somebody whom no such server can serve: grpc-go from 1.67 where ALPN is not known.
-    script.afterwards.clear();
-    let script = as_checked(script);
+    let script = as_checked(script_of(bytes));
     if let Some(wrong) = finding(&script, MOST_EVENTS, twice) {
         panic!("{wrong}\n{script}\nTo repeat it:\n  {}", repeated_by(&script.to_bytes()));
     }
