@@ -433,4 +433,11 @@ mod tests {
         assert_eq!(*classifier.verdict(), Verdict::Reject(Rejection::TooLong));
         assert_eq!(*Classifier::new(grpc_and_http(), 1).verdict(), Verdict::NeedMore);
     }
+
+    #[test]
+    fn rules_are_told_in_the_order_of_their_priority() {
+        let rules = Rules::new().to("web", Rule::Http1).to("grpc", Rule::Grpc).to("web", Rule::Http2);
+        let told: Vec<_> = rules.iter().map(|(rule, route)| (rule.clone(), route.name())).collect();
+        assert_eq!(told, [(Rule::Http1, "web"), (Rule::Grpc, "grpc"), (Rule::Http2, "web")]);
+    }
 }
