@@ -323,4 +323,13 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_hundred_settings_are_still_one_frame() {
+        let many: Vec<(u16, u32)> = (0..99).map(|id| (0x100 + id, 1)).collect();
+        let early = [&PREFACE, &settings(&[(4, 1)])[..]].concat();
+        let (bytes, _, acknowledged) = delivered(&early, &[&settings(&many), ACK, HEADERS]);
+        let joined = settings(&[&[(4, 1)], &many[..]].concat());
+        assert_eq!((bytes, acknowledged), ([&PREFACE, &joined[..], HEADERS].concat(), 1));
+    }
 }
