@@ -196,8 +196,9 @@ mod tests {
 
     #[test]
     fn what_can_not_become_a_request_is_no_at_its_first_wrong_byte() {
-        let lines: [&[u8]; 9] = [
+        let lines: [&[u8]; 10] = [
             b"GET / HTTP/2",
+            b"GET / HTTP/1.2",
             b"PRI * HTTP/2",
             b"GET /\r",
             b"\x16",

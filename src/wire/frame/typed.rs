@@ -324,10 +324,13 @@ mod tests {
     #[test]
     fn padding_can_push_a_frame_beyond_its_limit() {
         let data = Bytes::from(vec![0; Payload::MAX_LENGTH]);
-        let frame = Frame::Data { stream: stream(1), data, padding: Some(0), end_stream: false };
+        let data =
+            |padding| Frame::Data { stream: stream(1), data: data.clone(), padding, end_stream: false };
         let mut out = Vec::new();
-        assert_eq!(frame.encode(&mut out), Err(PayloadTooLong { length: 1 << 24 }));
+        assert_eq!(data(Some(0)).encode(&mut out), Err(PayloadTooLong { length: 1 << 24 }));
         assert!(out.is_empty());
+        assert_eq!(data(None).encode(&mut out), Ok(()));
+        assert_eq!(out.len(), HEADER_LENGTH + Payload::MAX_LENGTH);
     }
 
     #[test]
