@@ -8,6 +8,7 @@ use muxbed::mux::{AfterFailure, Closed, Mux, Observer, Route, Rule, Rules, Strea
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::{Accepted, Running, grpc_and_http, rest, settle};
@@ -22,6 +23,15 @@ async fn f1_a_route_that_is_closed_leaves_the_others() {
     running.assert_closed("route_closed", 1);
     let _client = running.says(&muxbed::wire::PREFACE).await;
     assert!(running.grpc.accept().await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn f1_the_connections_of_a_route_are_a_stream_that_ends_when_there_will_be_no_more() {
+    let mut running = Running::start(grpc_and_http());
+    let _client = running.says(GET).await;
+    assert!(running.http.next().await.is_some_and(|connection| connection.is_ok()));
+    running.handle.drain(Duration::ZERO);
+    assert!(running.http.next().await.is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -163,6 +163,8 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!((reader.waiting(), reader.needed()), (0, HEADER));
+        reader.push(&[22, 3]);
+        assert_eq!((reader.waiting(), reader.needed()), (2, HEADER - 2));
     }
 
     #[test]
