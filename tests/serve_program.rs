@@ -7,13 +7,13 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use muxbed::wire::PREFACE;
 use muxbed::wire::proxy::{Header, Progress};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const EMPTY: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 const ACK: &[u8] = &[0, 0, 0, 4, 1, 0, 0, 0, 0];
 /// INITIAL_WINDOW_SIZE=1048576, NO_RFC7540_PRIORITIES=1.
@@ -225,7 +225,7 @@ async fn a_back_end_that_is_asked_for_its_settings_is_one_server_with_one_settin
     let ((mut serve, address), ()) = tokio::join!(Serve::start("asks.toml", &config), asked);
 
     let mut client = TcpStream::connect(&address).await.unwrap();
-    client.write_all(&[PREFACE, EMPTY].concat()).await.unwrap();
+    client.write_all(&[&PREFACE, EMPTY].concat()).await.unwrap();
     let mut said = [0; OWN.len() + ACK.len()];
     soon(client.read_exact(&mut said)).await.unwrap();
     assert_eq!(said[..], [OWN, ACK].concat());
@@ -234,7 +234,7 @@ async fn a_back_end_that_is_asked_for_its_settings_is_one_server_with_one_settin
     let (mut accepted, _) = soon(back_end.accept()).await.unwrap();
     let mut first = [0; PREFACE.len() + EMPTY.len() + HEADERS.len()];
     soon(accepted.read_exact(&mut first)).await.unwrap();
-    assert_eq!(first[..], [PREFACE, EMPTY, HEADERS].concat());
+    assert_eq!(first[..], [&PREFACE, EMPTY, HEADERS].concat());
     accepted.write_all(&[OWN, ACK, PING].concat()).await.unwrap();
     let mut acknowledged = [0; ACK.len()];
     soon(accepted.read_exact(&mut acknowledged)).await.unwrap();
@@ -263,7 +263,7 @@ async fn tells_its_own(back_end: &TcpListener) {
     let (mut stream, _) = soon(back_end.accept()).await.unwrap();
     let mut question = [0; PREFACE.len() + EMPTY.len()];
     soon(stream.read_exact(&mut question)).await.unwrap();
-    assert_eq!(question[..], [PREFACE, EMPTY].concat());
+    assert_eq!(question[..], [&PREFACE, EMPTY].concat());
     stream.write_all(OWN).await.unwrap();
     assert!(rest(stream).await.starts_with(ACK));
 }
@@ -277,7 +277,7 @@ async fn a_back_end_that_is_down_when_it_is_to_be_asked_is_asked_again_until_it_
     let (mut serve, address) = Serve::start("asks-again.toml", &that_asks(down)).await;
     let said_early = async |address: &str| {
         let mut client = TcpStream::connect(address).await.unwrap();
-        client.write_all(&[PREFACE, EMPTY].concat()).await.unwrap();
+        client.write_all(&[&PREFACE, EMPTY].concat()).await.unwrap();
         let mut header = [0; 9];
         soon(client.read_exact(&mut header)).await.unwrap();
         let mut settings = vec![0; usize::from(header[2])];

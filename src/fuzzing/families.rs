@@ -118,15 +118,20 @@ fn legal(items: &OneOrMore<Item>) -> Option<OneOrMore<Item>> {
 
 /// The script that an input of `handshake` is, without the families that it leaves out.
 pub fn script_of(input: &[u8]) -> Script {
-    let (mut script, behind) = Script::from_bytes_with_rest(input);
-    let bits =
-        u16::from_le_bytes(std::array::from_fn(|place| behind.get(place).copied().unwrap_or_default()));
+    let (mut script, bits) = script_and_left_out(input);
     for (place, family) in Family::ALL.into_iter().enumerate() {
         if bits & 1 << place != 0 {
             family.leave_out(&mut script);
         }
     }
     script
+}
+
+/// The script as it stands, and behind it the families that it leaves out, a bit for each in the order of [`Family::ALL`].
+pub(super) fn script_and_left_out(input: &[u8]) -> (Script, u16) {
+    let (script, behind) = Script::from_bytes_with_rest(input);
+    let octet = |place| behind.get(place).copied().unwrap_or_default();
+    (script, u16::from_le_bytes(std::array::from_fn(octet)))
 }
 
 #[cfg(test)]

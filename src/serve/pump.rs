@@ -38,9 +38,9 @@ where
     let (mut there, mut back) = (Direction::default(), Direction::default());
     poll_fn(|context| {
         // A back end that has ended its own direction learns by the close that follows; a client behind TLS does not.
-        there.closes_next = back.stage == Stage::Ended;
-        let there = there.poll(client, back_end, context)?;
-        let back = back.poll(back_end, client, context)?;
+        let closes_next = back.stage == Stage::Ended;
+        let there = there.poll(client, back_end, closes_next, context)?;
+        let back = back.poll(back_end, client, false, context)?;
         if there.is_ready() && back.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
     })
     .await
@@ -53,8 +53,6 @@ struct Direction {
     /// Read, and not taken by the other side yet.
     left: Bytes,
     unflushed: bool,
-    /// Whether the end of this direction is followed by a close, which says the same as a shutdown.
-    closes_next: bool,
     stage: Stage,
 }
 
@@ -69,12 +67,19 @@ enum Stage {
 
 impl Default for Direction {
     fn default() -> Self {
-        Self { piece: PIECE, left: Bytes::new(), unflushed: false, closes_next: false, stage: Stage::Open }
+        Self { piece: PIECE, left: Bytes::new(), unflushed: false, stage: Stage::Open }
     }
 }
 
 impl Direction {
-    fn poll<F, T>(&mut self, from: &mut F, to: &mut T, context: &mut Context<'_>) -> Poll<io::Result<()>>
+    /// `closes_next` says that the end of this direction is followed by a close, which says the same as a shutdown.
+    fn poll<F, T>(
+        &mut self,
+        from: &mut F,
+        to: &mut T,
+        closes_next: bool,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>>
     where
         F: AsyncRead + Unpin,
         T: AsyncWrite + Unpin,
@@ -93,7 +98,7 @@ impl Direction {
             match self.stage {
                 Stage::Open => {}
                 Stage::Ending => {
-                    if !self.closes_next {
+                    if !closes_next {
                         ready!(Pin::new(&mut *to).poll_shutdown(context))?;
                     }
                     self.stage = Stage::Ended;
@@ -206,17 +211,17 @@ mod tests {
             assert!(matches!(Pin::new(&mut client).poll_write(context, bytes), Poll::Ready(Ok(_))));
         };
         say(&sent, &mut context);
-        assert!(direction.poll(&mut from, &mut to, &mut context).is_pending());
+        assert!(direction.poll(&mut from, &mut to, false, &mut context).is_pending());
         assert_eq!(direction.left.len(), 84);
         say(&sent, &mut context);
-        assert!(direction.poll(&mut from, &mut to, &mut context).is_pending());
+        assert!(direction.poll(&mut from, &mut to, false, &mut context).is_pending());
         assert_eq!(direction.left.len(), 84, "the rest is read when there is room for it");
         while got.len() < 200 {
             let mut bytes = [0; 16];
             let mut read = ReadBuf::new(&mut bytes);
             assert!(Pin::new(&mut back_end).poll_read(&mut context, &mut read).is_ready());
             got.extend_from_slice(read.filled());
-            assert!(direction.poll(&mut from, &mut to, &mut context).is_pending());
+            assert!(direction.poll(&mut from, &mut to, false, &mut context).is_pending());
         }
         assert_eq!(got, [&sent[..], &sent].concat());
         assert!(direction.left.is_empty());
@@ -230,7 +235,7 @@ mod tests {
         let mut turn = |direction: &mut Direction, length| {
             let said = Pin::new(&mut client).poll_write(&mut context, &vec![0; length]);
             assert!(matches!(said, Poll::Ready(Ok(written)) if written == length));
-            assert!(direction.poll(&mut from, &mut to, &mut context).is_pending());
+            assert!(direction.poll(&mut from, &mut to, false, &mut context).is_pending());
         };
         turn(&mut direction, PIECE - 1);
         assert_eq!(direction.piece, PIECE);

@@ -7,17 +7,15 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 
-use super::{LEFT_ALONE, MOST_EDITS, altered, moved, offset, one_of};
+use super::{altered, changed, moved, offset, one_of};
 use crate::draw::Draw;
 use crate::fuzzing::Case;
 use crate::mux::{ProxyHeaders, Rule, Value};
 use crate::wire::PREFACE;
+use crate::wire::frame::HEADER_LENGTH;
 use crate::wire::hpack::{Encoder, Policy};
 use crate::wire::proxy::{Addresses, Header, Progress, Version};
 use crate::wire::tls::ProtocolVersion;
-
-/// The bytes of a frame's header.
-const FRAME_HEADER: usize = 9;
 
 const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;
@@ -26,17 +24,14 @@ const END_HEADERS: u8 = 4;
 /// The case that this input of `classify` is, edited, as an input of at most so many bytes. Nothing if the fuzzer's own changes are
 /// to be taken: for a share of the seeds, and where the edits come to nothing or get too long.
 pub fn mutate_case(input: &[u8], most: usize, seed: u32) -> Option<Vec<u8>> {
-    let mut draw = Draw::of(seed.into());
-    if draw.below(LEFT_ALONE) == 0 {
-        return None;
-    }
-    let mut case = Case::from_bytes(input);
-    for _ in 0..=draw.below(MOST_EDITS) {
-        let edit = Edit::ALL[draw.below(Edit::ALL.len() as u64) as usize];
-        edit.make(&mut case, &mut draw);
-    }
-    let output = case.to_bytes();
-    (output.len() <= most && output != input).then_some(output)
+    changed(input, most, seed, |edits, draw| {
+        let mut case = Case::from_bytes(input);
+        for _ in 0..edits {
+            let edit = Edit::ALL[draw.below(Edit::ALL.len() as u64) as usize];
+            edit.make(&mut case, draw);
+        }
+        case.to_bytes()
+    })
 }
 
 /// What can be changed.
@@ -124,7 +119,7 @@ impl Edit {
         }
         let place = draw.below(count) as usize;
         let part = &mut parts[place];
-        let is_frame = is_http2 && *part != PREFACE && part.len() >= FRAME_HEADER;
+        let is_frame = is_http2 && *part != PREFACE && part.len() >= HEADER_LENGTH;
         match self {
             Self::TakeOut => drop(parts.remove(place)),
             Self::Repeat => {
@@ -138,12 +133,12 @@ impl Edit {
                 part[byte] = altered(part[byte], draw);
             }
             Self::Split if is_frame && matches!(part[3], HEADERS | CONTINUATION) => {
-                let at = FRAME_HEADER + draw.below((part.len() - FRAME_HEADER) as u64 + 1) as usize;
+                let at = HEADER_LENGTH + draw.below((part.len() - HEADER_LENGTH) as u64 + 1) as usize;
                 let rest = part.split_off(at);
                 let mut more = frame(CONTINUATION, part[4] & END_HEADERS, 0, &rest);
-                more[5..FRAME_HEADER].copy_from_slice(&part[5..FRAME_HEADER]);
+                more[5..HEADER_LENGTH].copy_from_slice(&part[5..HEADER_LENGTH]);
                 part[4] &= !END_HEADERS;
-                let length = part.len() - FRAME_HEADER;
+                let length = part.len() - HEADER_LENGTH;
                 part[..3].copy_from_slice(&(length as u32).to_be_bytes()[1..]);
                 parts.insert(place + 1, more);
             }
@@ -176,7 +171,7 @@ fn parts(stream: &[u8]) -> Vec<Vec<u8>> {
     rest = frames;
     while !rest.is_empty() {
         let length = match rest {
-            [high, middle, low, ..] => u32::from_be_bytes([0, *high, *middle, *low]) as usize + FRAME_HEADER,
+            [high, middle, low, ..] => u32::from_be_bytes([0, *high, *middle, *low]) as usize + HEADER_LENGTH,
             _ => rest.len(),
         };
         let (part, behind) = rest.split_at(length.min(rest.len()));

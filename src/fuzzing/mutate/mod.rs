@@ -23,6 +23,22 @@ const LEFT_ALONE: u64 = 4;
 /// The most edits of one input.
 const MOST_EDITS: u64 = 4;
 
+/// What so many edits make of an input, as long as there is room for it and it is another one.
+fn changed(
+    input: &[u8],
+    most: usize,
+    seed: u32,
+    edited: impl FnOnce(u64, &mut Draw) -> Vec<u8>,
+) -> Option<Vec<u8>> {
+    let mut draw = Draw::of(seed.into());
+    if draw.below(LEFT_ALONE) == 0 {
+        return None;
+    }
+    let edits = 1 + draw.below(MOST_EDITS);
+    let output = edited(edits, &mut draw);
+    (output.len() <= most && output != input).then_some(output)
+}
+
 fn one_of<'e, T>(choices: &'e [T], draw: &mut Draw) -> Option<&'e T> {
     let count = u64::try_from(choices.len()).ok().filter(|count| *count > 0)?;
     choices.get(draw.below(count) as usize)

@@ -10,10 +10,10 @@ use std::num::NonZeroUsize;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use super::{LEFT_ALONE, MOST_EDITS, altered, moved, offset, one_of};
+use super::{altered, changed, moved, offset, one_of};
 use crate::clients::families;
 use crate::draw::Draw;
-use crate::fuzzing::families::Family;
+use crate::fuzzing::families::{Family, script_and_left_out};
 use crate::net::{Cuts, Fault, Offsets, Path, Unread};
 use crate::scenarios::SCENARIOS;
 use crate::script::bytes::Element;
@@ -26,17 +26,14 @@ const LONGEST_BORROWED: usize = 256;
 /// The script that this input of `handshake` is, edited, as an input of at most so many bytes. Nothing if the fuzzer's own changes are
 /// to be taken: for a share of the seeds, and where an edit finds nothing to change or gets too long.
 pub fn mutate_script(input: &[u8], most: usize, seed: u32) -> Option<Vec<u8>> {
-    let mut draw = Draw::of(seed.into());
-    if draw.below(LEFT_ALONE) == 0 {
-        return None;
-    }
-    let mut edited = Edited::of(input);
-    for _ in 0..=draw.below(MOST_EDITS) {
-        let edit = Edit::ALL[draw.below(Edit::ALL.len() as u64) as usize];
-        edited = edit.of(&edited, &mut draw).unwrap_or(edited);
-    }
-    let output = edited.into_bytes();
-    (output.len() <= most && output != input).then_some(output)
+    changed(input, most, seed, |edits, draw| {
+        let mut edited = Edited::of(input);
+        for _ in 0..edits {
+            let edit = Edit::ALL[draw.below(Edit::ALL.len() as u64) as usize];
+            edited = edit.of(&edited, draw).unwrap_or(edited);
+        }
+        edited.into_bytes()
+    })
 }
 
 /// What can be changed.
@@ -156,9 +153,8 @@ struct Edited {
 
 impl Edited {
     fn of(input: &[u8]) -> Self {
-        let (script, behind) = Script::from_bytes_with_rest(input);
-        let octet = |place| behind.get(place).copied().unwrap_or_default();
-        Self { script, left_out: u16::from_le_bytes(std::array::from_fn(octet)) }
+        let (script, left_out) = script_and_left_out(input);
+        Self { script, left_out }
     }
 
     fn into_bytes(self) -> Vec<u8> {
