@@ -1,7 +1,7 @@
 //! The target `hello`: our reader of ClientHellos beside rustls' `Acceptor`, and beside itself with the bytes cut.
 //!
-//! rustls looks at more than is read here, as a server that has to answer; and at one thing less: it gives unprotected
-//! records the room of protected ones. It waits for a whole record where the first bytes tell already that no hello comes; only to
+//! rustls looks at more than is read here, as a server that has to answer; and at two things less: it gives unprotected
+//! records the room of protected ones, and it takes one that says DTLS or SSL 2.0 for its version, as it knows these. It waits for a whole record where the first bytes tell already that no hello comes; only to
 //! name a hello of SSL 2.0 more is read here, its first five bytes.
 
 use std::io::Cursor;
@@ -11,6 +11,11 @@ use rustls::InvalidMessage as Message;
 use rustls::server::Acceptor;
 
 use crate::wire::tls::{ClientHello, HelloReader, Progress, TlsError};
+
+/// The first bytes of a record's version that rustls does not refuse beside TLS' 3: those of SSL 2.0 and of DTLS.
+///
+/// Here neither is a record over TCP (RFC 8446, section 5.1; RFC 9147, section 4 has another header behind it).
+const OTHER_MAJORS: [u8; 2] = [0x00, 0xfe];
 
 /// Takes the first byte for the size of pieces, and the rest for the beginning of a connection.
 ///
@@ -32,6 +37,7 @@ pub fn hello(bytes: &[u8]) {
     match (accepted(&bytes[..end]), &ours) {
         (Ok(Some(theirs)), Ok(Some((hello, _)))) => theirs.assert_same(hello),
         (Ok(Some(_)), Err(TlsError::RecordTooLong { .. })) => {}
+        (Ok(Some(_)), Err(TlsError::NotTls { byte, place: 1 })) if OTHER_MAJORS.contains(byte) => {}
         (Ok(Some(_)), ours) => panic!("only rustls takes it: {ours:?}"),
         (Ok(None), Ok(Some(_))) => panic!("rustls wants more"),
         (Ok(None), Ok(None) | Err(_)) | (Err(_), Err(_)) => {}
@@ -127,5 +133,62 @@ fn is_about_more_than_is_read_here(error: &rustls::Error) -> bool {
                 | Message::DuplicateExtension(_)
         ),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hello that both take, without the byte in front that gives the size of pieces and without what follows it.
+    fn hello() -> Vec<u8> {
+        let bytes = &include_bytes!("../../corpus/hello/a-name-that-ends-in-a-dot")[1..];
+        let (_, length) = read([bytes]).expect("it is a hello").expect("it is whole");
+        bytes[..length as usize].to_vec()
+    }
+
+    fn only_rustls_takes(bytes: &[u8]) -> TlsError {
+        assert!(matches!(accepted(bytes), Ok(Some(_))), "rustls refuses it too: take it off the list");
+        read([bytes]).expect_err("it is taken here too: take it off the list")
+    }
+
+    #[test]
+    fn rustls_still_takes_records_that_say_dtls_or_ssl2() {
+        for version in [[0xfe, 0xff], [0xfe, 0xfd], [0xfe, 0xfc], [0x00, 0x02]] {
+            let mut bytes = hello();
+            bytes[1..3].copy_from_slice(&version);
+            let error = only_rustls_takes(&bytes);
+            assert_eq!(error, TlsError::NotTls { byte: version[0], place: 1 });
+        }
+    }
+
+    #[test]
+    fn rustls_still_gives_unprotected_records_the_room_of_protected_ones() {
+        let bytes = padded(17_000);
+        assert!(matches!(only_rustls_takes(&bytes), TlsError::RecordTooLong { .. }));
+    }
+
+    #[test]
+    fn rustls_still_waits_for_a_whole_record_that_begins_as_a_hello_of_ssl2() {
+        assert!(accepted(&[0x80, 0x2e, 1]).is_err());
+        assert_eq!(read([&[0x80, 0x2e, 1][..]]), Ok(None));
+    }
+
+    /// The hello with an extension of padding (RFC 7685) that makes its record so long.
+    fn padded(length: usize) -> Vec<u8> {
+        let mut bytes = hello();
+        let padding = length + 5 - bytes.len() - 4;
+        let session = 5 + 4 + 2 + 32;
+        let suites = session + 1 + usize::from(bytes[session]);
+        let compression = suites + 2 + usize::from(u16::from_be_bytes([bytes[suites], bytes[suites + 1]]));
+        let extensions = compression + 1 + usize::from(bytes[compression]);
+        bytes.extend_from_slice(&[0, 21]);
+        bytes.extend_from_slice(&(padding as u16).to_be_bytes());
+        bytes.resize(length + 5, 0);
+        for (place, until) in [(3, 5), (7, 9), (extensions, extensions + 2)] {
+            let rest = (bytes.len() - until) as u16;
+            bytes[place..until].copy_from_slice(&rest.to_be_bytes());
+        }
+        bytes
     }
 }
