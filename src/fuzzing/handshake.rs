@@ -5,7 +5,7 @@ use super::judge::{as_checked, finding};
 
 /// After so many events a run counts as one without end. The usual number is there to spare no honest scenario; it would
 /// let a few bytes that dial again and again cost a second.
-const MOST_EVENTS: usize = 4_000;
+const MOST_EVENTS: usize = 1_000;
 
 /// Runs the script that these bytes are (see [`script_of`]) under the first schedule, twice. A script without a
 /// server runs against the multiplexer; after the clients of a script that runs against it comes one that has to be served

@@ -17,6 +17,9 @@ use crate::wire::tls::{ClientHello, HelloReader, Progress, TlsError};
 /// Here neither is a record over TCP (RFC 8446, section 5.1; RFC 9147, section 4 has another header behind it).
 const OTHER_MAJORS: [u8; 2] = [0x00, 0xfe];
 
+/// The extension `encrypted_client_hello` (RFC 9849, section 5).
+const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
+
 /// Takes the first byte for the size of pieces, and the rest for the beginning of a connection.
 ///
 /// # Panics
@@ -43,10 +46,8 @@ pub fn hello(bytes: &[u8]) {
         (Ok(None), Ok(None) | Err(_)) | (Err(_), Err(_)) => {}
         (Err(_), Ok(None)) if bytes[0] >= 0x80 && bytes.len() < 5 => {}
         (Err(error), Ok(ours)) => {
-            assert!(
-                ours.is_some() && is_about_more_than_is_read_here(&error),
-                "only rustls refuses it: {error}"
-            );
+            let allowed = |(hello, _): &(ClientHello, u64)| is_about_more_than_is_read_here(&error, hello);
+            assert!(ours.as_ref().is_some_and(allowed), "only rustls refuses it: {error}");
         }
     }
 }
@@ -120,13 +121,16 @@ fn accepted(bytes: &[u8]) -> Result<Option<Accepted>, rustls::Error> {
 
 /// Whether the Acceptor refused for something that a reader of hellos does not look at: an extension's content that is of
 /// no use here, or what rustls as a server does not like.
-fn is_about_more_than_is_read_here(error: &rustls::Error) -> bool {
+fn is_about_more_than_is_read_here(error: &rustls::Error, hello: &ClientHello) -> bool {
     match error {
         rustls::Error::PeerIncompatible(_) | rustls::Error::PeerMisbehaved(_) => true,
+        // It says of an Encrypted Client Hello what it says of a record: that it is of no kind that there is.
+        rustls::Error::InvalidMessage(Message::InvalidContentType) => {
+            hello.extensions.contains(&ENCRYPTED_CLIENT_HELLO)
+        }
         rustls::Error::InvalidMessage(message) => !matches!(
             message,
-            Message::InvalidContentType
-                | Message::InvalidEmptyPayload
+            Message::InvalidEmptyPayload
                 | Message::UnknownProtocolVersion
                 | Message::MessageTooLarge
                 | Message::HandshakePayloadTooLarge
@@ -172,6 +176,14 @@ mod tests {
     fn rustls_still_waits_for_a_whole_record_that_begins_as_a_hello_of_ssl2() {
         assert!(accepted(&[0x80, 0x2e, 1]).is_err());
         assert_eq!(read([&[0x80, 0x2e, 1][..]]), Ok(None));
+    }
+
+    #[test]
+    fn rustls_still_says_of_an_encrypted_hello_of_no_kind_what_it_says_of_such_a_record() {
+        let bytes = &include_bytes!("../../corpus/hello/an-encrypted-hello-of-no-kind")[1..];
+        let (_, length) = read([bytes]).expect("it is a hello").expect("it is whole");
+        let refused = accepted(&bytes[..length as usize]).err();
+        assert_eq!(refused, Some(rustls::Error::InvalidMessage(Message::InvalidContentType)));
     }
 
     /// The hello with an extension of padding (RFC 7685) that makes its record so long.
