@@ -73,6 +73,8 @@ pub(crate) struct StreamAnswer {
     pub(crate) grpc_status: Option<u32>,
     pub(crate) grpc_message: String,
     pub(crate) content_type: Option<String>,
+    /// All of the first header block, in its order, if it is not gRPC's: some clients show it.
+    pub(crate) fields: Vec<(String, String)>,
     /// What of the body has come, if it is not gRPC's: as much of it as clients show.
     pub(crate) body: Option<BytesMut>,
 }
@@ -311,7 +313,7 @@ impl Answers {
         if answer.body.is_none() && !end_stream {
             answer.body = Some(BytesMut::new());
         }
-        for field in block.fields {
+        for field in &block.fields {
             let number = || std::str::from_utf8(&field.value).ok()?.parse().ok();
             match field.name.as_ref() {
                 b":status" => answer.http_status = number(),
@@ -322,6 +324,11 @@ impl Answers {
                 b"grpc-message" => answer.grpc_message = percent_decoded(&field.value),
                 _ => {}
             }
+        }
+        if answer.header_blocks == 1 && !answer.is_grpc() {
+            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+            let fields = block.fields.iter();
+            answer.fields = fields.map(|field| (text(&field.name), text(&field.value))).collect();
         }
         if answer.ended { Answer::Ended(stream) } else { Answer::Headers(stream) }
     }

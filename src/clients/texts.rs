@@ -9,7 +9,8 @@
 //! the same as connect-go writes it, `{http status-number}` its number; `{content-type stated}` is the content type in quotes, `{content-type}` what grpc-go says of a content type that is not gRPC's, `{; content-type}` the same behind something else, `{content-type before 1.40}` its
 //! earlier words; `{refusal FailedPrecondition}` and `{refusal Internal}` are status and message that grpc-go before 1.20 gives an answer
 //! that is not gRPC's: one for its content type, if it states any, comes before one for its HTTP status; `{data}` is what came
-//! of its body, on a line of its own as grpc-go adds it;
+//! of its body, on a line of its own as grpc-go adds it; `{refusal JAVA}` is what grpc-java says of such an answer, and
+//! `{refusal JAVA, content-length last}` the same on a Netty that puts that field behind all others when it has checked it;
 //! `{frame}` the type of the server's first frame as golang.org/x/net names it, `{frame-number}` its number; `{http1}` is the
 //! status of an HTTP/1 answer. `{reset STATUS}` and `{http STATUS}` are spelled as in Java, `{goaway-number}` and `{code-number}`
 //! are numbers; `{deadline ns}` and `{deadline s}` are
@@ -67,6 +68,7 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         let reason = known.and_then(|known| known.canonical_reason()).unwrap_or_default();
         text = text.replace("{http reason}", reason);
         text = fill_in_refusal(&text, answer, http, reason);
+        text = fill_in_refusal_in_java(&text, answer, http);
         text = text.replace("{http Status}", STATUS_NAMES[status_of_http(http)]);
         let code = upper_case(STATUS_NAMES[status_of_http(http)]).to_ascii_lowercase();
         text = text.replace("{http status}", &code);
@@ -112,6 +114,42 @@ fn fill_in_refusal(text: &str, answer: &StreamAnswer, http: u32, reason: &str) -
         text = text.replace(&format!("{{refusal {status}}}"), &refusal);
     }
     text
+}
+
+/// grpc-java v1.60.0 `Http2ClientStreamTransportState`: validateInitialMetadata, then what each part of the answer adds.
+fn fill_in_refusal_in_java(text: &str, answer: &StreamAnswer, http: u32) -> String {
+    let mut text = text.to_owned();
+    for (placeholder, content_length_is_last) in
+        [("{refusal JAVA}", false), ("{refusal JAVA, content-length last}", true)]
+    {
+        if text.contains(placeholder) {
+            text = text.replace(placeholder, &refusal_in_java(answer, http, content_length_is_last));
+        }
+    }
+    text
+}
+
+fn refusal_in_java(answer: &StreamAnswer, http: u32, content_length_is_last: bool) -> String {
+    let mut fields: Vec<_> = answer.fields.iter().collect();
+    if content_length_is_last {
+        fields.sort_by_key(|(name, _)| name == "content-length");
+    }
+    let fields: Vec<_> = fields.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let fields = format!("Metadata({})", fields.join(","));
+    let mut lines = vec![format!("HTTP status code {http}")];
+    if !answer.is_grpc() {
+        let stated = answer.content_type.as_deref().unwrap_or("null");
+        lines.push(format!("invalid content-type: {stated}"));
+        match &answer.body {
+            None => lines.push(format!("trailers: {fields}")),
+            Some(body) => {
+                lines.push(format!("headers: {fields}"));
+                lines.push("DATA-----------------------------".to_owned());
+                lines.push(String::from_utf8_lossy(body).into_owned());
+            }
+        }
+    }
+    lines.join("\n")
 }
 
 fn fill_in_content_type(text: &str, answer: &StreamAnswer) -> String {
@@ -321,6 +359,18 @@ mod tests {
             says(&answer, "{content-type}"),
             "transport: received unexpected content-type \"text/html\""
         );
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        answer.fields = vec![field(":status", "404"), field("content-length", "3"), field("date", "now")];
+        answer.body = Some("no\n".into());
+        let refusal = "HTTP status code 404\ninvalid content-type: text/html\n\
+            headers: Metadata(:status=404,content-length=3,date=now)\nDATA-----------------------------\nno\n";
+        assert_eq!(says(&answer, "{refusal JAVA}"), refusal);
+        let last = refusal.replace("content-length=3,date=now", "date=now,content-length=3");
+        assert_eq!(says(&answer, "{refusal JAVA, content-length last}"), last);
+        answer.body = None;
+        let refusal = "HTTP status code 404\ninvalid content-type: text/html\n\
+            trailers: Metadata(:status=404,content-length=3,date=now)";
+        assert_eq!(says(&answer, "{refusal JAVA}"), refusal);
         answer.content_type = Some("application/grpc+proto".into());
         assert_eq!(says(&answer, text), "Unimplemented: 404 (Not Found)");
     }

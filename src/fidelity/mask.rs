@@ -1,11 +1,16 @@
 //! What may differ between two texts that say the same: durations and times of day.
 
 /// The text without white space at its end, which some recorders cut off, and with every number before `ns`, `s`, ` seconds` or ` milliseconds`, the number after `buffered_nanos=`, and
-/// every ISO 8601 time replaced by `N`.
+/// every ISO 8601 time and HTTP date replaced by `N`.
 pub fn masked(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text.trim_end();
     while let Some(character) = rest.chars().next() {
+        if has_shape(rest, HTTP_DATE) {
+            masked.push('N');
+            rest = &rest[HTTP_DATE.len()..];
+            continue;
+        }
         if !character.is_ascii_digit() {
             masked.push(character);
             rest = &rest[character.len_utf8()..];
@@ -46,20 +51,28 @@ fn before_unit(text: &str) -> bool {
     })
 }
 
+/// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
+const HTTP_DATE: &str = "aaa, dd aaa dddd dd:dd:dd GMT";
+
 /// The length of a time such as `2026-11-22T14:18:03.177Z` at the beginning; 0 if there is none.
 fn iso_time(text: &str) -> usize {
     let shape = "dddd-dd-ddTdd:dd:dd";
-    let fits = text.len() >= shape.len()
-        && text.bytes().zip(shape.bytes()).all(|(byte, form)| match form {
-            b'd' => byte.is_ascii_digit(),
-            form => byte == form,
-        });
-    if !fits {
+    if !has_shape(text, shape) {
         return 0;
     }
     let tail = text[shape.len()..].bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
     let zone = usize::from(text[shape.len() + tail..].starts_with('Z'));
     shape.len() + tail + zone
+}
+
+/// Whether the text begins so, where `d` stands for any digit and `a` for any letter.
+fn has_shape(text: &str, shape: &str) -> bool {
+    text.len() >= shape.len()
+        && text.bytes().zip(shape.bytes()).all(|(byte, form)| match form {
+            b'd' => byte.is_ascii_digit(),
+            b'a' => byte.is_ascii_alphabetic(),
+            form => byte == form,
+        })
 }
 
 #[cfg(test)]
@@ -76,6 +89,8 @@ mod tests {
         );
         assert_eq!(masked("error (2026-11-22T14:18:03.177Z)"), "error (N)");
         assert_eq!(masked("error (2026-11-22T14:18:03.177Z). Note: "), "error (N). Note:");
+        assert_eq!(masked("date=Sun, 29 Nov 2026 17:18:31 GMT,x"), "date=N,x");
+        assert_eq!(masked("Sun, 29 Nov 2026"), "Sun, 29 Nov 2026");
         assert_eq!(masked("code=14 HTTP/1.1 104 sockets"), "code=14 HTTP/1.1 104 sockets");
     }
 }
