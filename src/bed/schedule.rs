@@ -57,7 +57,8 @@ const LEGS: [Leg; 8] = [
     Leg { to_server: 1, before_close: 2, ..PLAIN },
     Leg { handler: 1, ..PLAIN },
     Leg { before_call: 1, ..PLAIN },
-    Leg { between_writes: 1, ..PLAIN },
+    // Nothing that follows is there yet when the server has read enough to close.
+    Leg { between_writes: 2, to_client: 1, ..PLAIN },
     Leg { closing: 1, before_call: 1, ..PLAIN },
     Leg { hand_over: 1, to_client: 1, ..PLAIN },
     // Who copies between client and back end leaves what comes then unread, and the close is a reset.
@@ -96,9 +97,9 @@ impl Schedule {
             Self { first: LEGS[3], notices_blinks: true, ..Self::default() },
         ];
         // Builds differ where a call fails, if it does not fail at once then because its answer comes too late.
-        let builds = (1..builds).flat_map(|build| {
-            [PLAIN, slow].map(|leg| Self { first: leg, later: leg, build, ..Self::default() })
-        });
+        let ways = [(PLAIN, PLAIN), (slow, slow), (answered, slow)];
+        let builds = (1..builds)
+            .flat_map(|build| ways.map(|(first, later)| Self { first, later, build, ..Self::default() }));
         alike.into_iter().chain(mixed).chain(seed.map(Self::drawn)).chain(builds).collect()
     }
 

@@ -60,7 +60,7 @@ pub(crate) struct Connection {
 /// How long a client takes between one thing and the next, on one connection: part of a schedule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pace {
-    /// Between two writes before the connection is ready.
+    /// Between two writes with nothing awaited in between.
     pub(crate) between_writes: Duration,
     /// Between being ready and taking a call.
     pub(crate) before_call: Duration,

@@ -15,7 +15,8 @@
 //! status of an HTTP/1 answer. `{reset STATUS}` and `{http STATUS}` are spelled as in Java, `{goaway-number}` and `{code-number}`
 //! are numbers; `{deadline ns}` and `{deadline s}` are
 //! the time that a call has, the latter with nine decimals; `{goaway JAVA}` and `{code JAVA}` the gRPC statuses that
-//! grpc-java makes of the GOAWAY's code and of the stream's, `{status RUST}` is how tonic describes the status answered.
+//! grpc-java makes of the GOAWAY's code and of the stream's, `{status RUST}` is how tonic describes the status answered,
+//! `{status CONNECT}` how connect-go names it.
 
 use std::time::Duration;
 
@@ -61,6 +62,7 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         text = text.replace("{STATUS}", &upper_case(name));
         let described = DESCRIPTIONS_IN_RUST.get(status as usize).copied().unwrap_or(DESCRIPTIONS_IN_RUST[2]);
         text = text.replace("{status RUST}", described);
+        text = text.replace("{status CONNECT}", &upper_case(name).to_ascii_lowercase());
         text = text.replace("{message}", &answer.grpc_message);
         let http = answer.http_status.unwrap_or(0);
         text = text.replace("{http}", &http.to_string());
@@ -326,8 +328,8 @@ mod tests {
             http1_status: None,
         };
         assert_eq!(
-            fill_in("{goaway} {debug} {Status} {STATUS} {status} {message} {frame}", &facts),
-            "PROTOCOL_ERROR why DeadlineExceeded DEADLINE_EXCEEDED 4 late GoAwayFrame"
+            fill_in("{goaway} {debug} {Status} {STATUS} {status CONNECT} {status} {message} {frame}", &facts),
+            "PROTOCOL_ERROR why DeadlineExceeded DEADLINE_EXCEEDED deadline_exceeded 4 late GoAwayFrame"
         );
         assert_eq!(
             fill_in("{goaway JAVA} {deadline ns}ns {deadline s}s", &facts),

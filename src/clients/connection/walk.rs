@@ -83,6 +83,18 @@ impl Connection {
         }
     }
 
+    /// Whether the step that it has come to is another write of what is being said.
+    fn follows_a_write(&self) -> bool {
+        match self.stage {
+            Stage::Connecting => self.written > 0,
+            Stage::Calling if self.plan.makes_calls() && !self.upgraded => {
+                let before = self.step.checked_sub(1).and_then(|before| self.plan.call_steps().get(before));
+                matches!(before, Some(Step::Send(_)))
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn end_of_steps(&mut self) {
         match self.stage {
             Stage::Connecting => {
@@ -101,10 +113,7 @@ impl Connection {
 
     pub(super) fn take(&mut self, step: &Step, now: Duration) {
         match step {
-            Step::Send(_)
-                if self.stage == Stage::Connecting
-                    && self.written > 0
-                    && self.pause(self.pace.between_writes, now) => {}
+            Step::Send(_) if self.follows_a_write() && self.pause(self.pace.between_writes, now) => {}
             Step::Send(items) => {
                 let left = self.call_deadline.map_or(self.plan.work.deadline, |at| at.saturating_sub(now));
                 let bytes = self.plan.encode(items, self.stream, left, &mut self.encoder);
