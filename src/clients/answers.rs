@@ -73,7 +73,7 @@ pub(crate) struct StreamAnswer {
     pub(crate) grpc_status: Option<u32>,
     pub(crate) grpc_message: String,
     pub(crate) content_type: Option<String>,
-    /// All of the first header block, in its order, if it is not gRPC's: some clients show it.
+    /// All of the first header block, in its order, if it is not gRPC's or ends the stream: some clients show it.
     pub(crate) fields: Vec<(String, String)>,
     /// What of the body has come, if it is not gRPC's: as much of it as clients show.
     pub(crate) body: Option<BytesMut>,
@@ -325,7 +325,7 @@ impl Answers {
                 _ => {}
             }
         }
-        if answer.header_blocks == 1 && !answer.is_grpc() {
+        if answer.header_blocks == 1 && (end_stream || !answer.is_grpc()) {
             let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
             let fields = block.fields.iter();
             answer.fields = fields.map(|field| (text(&field.name), text(&field.value))).collect();

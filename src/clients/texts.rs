@@ -1,22 +1,24 @@
 //! Filling in what a client's text depends on: the GOAWAY that came before, the status that was answered.
 //!
-//! Placeholders: `{goaway}` and `{debug}` are the code's name and the debug data of the GOAWAY, `{, debug}` is the latter
-//! as grpc-go adds it to the former if there are any; `{code}` is the name of the code the stream was reset with,
-//! `{reset Status}` the gRPC status that grpc-go makes of it; `{status}` is the number of the gRPC status answered,
-//! `{Status}` and `{STATUS}` its name as Go and Java write it, `{message}` its message; `{alert}` is the TLS alert
-//! as crypto/tls names it; `{http}` is the HTTP status,
-//! `{http reason}` what net/http calls it, `{http Status}` the gRPC status that gRPC makes of it, `{http status}`
-//! the same as connect-go writes it, `{http status-number}` its number; `{content-type stated}` is the content type in quotes, `{content-type}` what grpc-go says of a content type that is not gRPC's, `{; content-type}` the same behind something else, `{content-type before 1.40}` its
-//! earlier words; `{refusal FailedPrecondition}` and `{refusal Internal}` are status and message that grpc-go before 1.20 gives an answer
-//! that is not gRPC's: one for its content type, if it states any, comes before one for its HTTP status; `{data}` is what came
-//! of its body, on a line of its own as grpc-go adds it; `{refusal JAVA}` is what grpc-java says of such an answer, and
-//! `{refusal JAVA, content-length last}` the same on a Netty that puts that field behind all others when it has checked it;
-//! `{frame}` the type of the server's first frame as golang.org/x/net names it, `{frame-number}` its number; `{http1}` is the
-//! status of an HTTP/1 answer. `{reset STATUS}` and `{http STATUS}` are spelled as in Java, `{goaway-number}` and `{code-number}`
-//! are numbers; `{deadline ns}` and `{deadline s}` are
-//! the time that a call has, the latter with nine decimals; `{goaway JAVA}` and `{code JAVA}` the gRPC statuses that
-//! grpc-java makes of the GOAWAY's code and of the stream's, `{status RUST}` is how tonic describes the status answered,
-//! `{status CONNECT}` how connect-go names it.
+//! Placeholders, by what they tell of:
+//!
+//! - the server's GOAWAY: `{goaway}` and `{goaway-number}` its code, `{debug}` its debug data, `{, debug}` these as grpc-go adds
+//!   them to the code if there are any, `{goaway JAVA}` the gRPC status that grpc-java makes of the code;
+//! - the reset of the stream: `{code}` and `{code-number}`, `{reset Status}` and `{reset STATUS}` the gRPC status that grpc-go
+//!   makes of it, as Go and Java write it, `{code JAVA}` the one that grpc-java makes;
+//! - a gRPC status: `{status}` its number, `{Status}` and `{STATUS}` its name as Go and Java write it, `{status CONNECT}` as
+//!   connect-go does, `{status RUST}` how tonic describes it, `{message}` its message;
+//! - an answer that is not gRPC's: `{http}` its HTTP status, `{http reason}` what net/http calls that, `{http Status}`,
+//!   `{http STATUS}`, `{http status}` and `{http status-number}` the gRPC status that gRPC makes of it, as Go, Java and
+//!   connect-go write it and as a number; `{content-type stated}` its content type in quotes; `{data}` what came of its body, on a
+//!   line of its own as grpc-go adds it, `{first byte}` the first of that, as a number; and what clients say of such an answer:
+//!   grpc-go `{content-type}`, `{; content-type}` behind something else, `{content-type before 1.40}`, and before 1.20 with the
+//!   status `{refusal FailedPrecondition}` or `{refusal Internal}`, where a content type comes before an HTTP status; grpc-java
+//!   `{refusal JAVA}`, or `{refusal JAVA, content-length last}` on a Netty that puts that field behind all others when it has
+//!   checked it; tonic `{metadata RUST}`, its fields, also of an answer that is nothing but a status;
+//! - the rest: `{alert}` is the TLS alert as crypto/tls names it, `{frame}` and `{frame-number}` the type of the server's first
+//!   frame as golang.org/x/net names it, `{http1}` the status of an HTTP/1 answer, `{deadline ns}` and `{deadline s}` the time
+//!   that a call has, the latter with nine decimals.
 
 use std::time::Duration;
 
@@ -62,6 +64,9 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         text = text.replace("{STATUS}", &upper_case(name));
         let described = DESCRIPTIONS_IN_RUST.get(status as usize).copied().unwrap_or(DESCRIPTIONS_IN_RUST[2]);
         text = text.replace("{status RUST}", described);
+        let first = answer.body.as_ref().and_then(|body| body.first()).unwrap_or(&0);
+        text = text.replace("{first byte}", &first.to_string());
+        text = text.replace("{metadata RUST}", &metadata_in_rust(answer));
         text = text.replace("{status CONNECT}", &upper_case(name).to_ascii_lowercase());
         text = text.replace("{message}", &answer.grpc_message);
         let http = answer.http_status.unwrap_or(0);
@@ -152,6 +157,15 @@ fn refusal_in_java(answer: &StreamAnswer, http: u32, content_length_is_last: boo
         }
     }
     lines.join("\n")
+}
+
+/// tonic v0.13.1 `status.rs` from_header_map: all fields but those of the status itself; as `http::HeaderMap` is shown.
+fn metadata_in_rust(answer: &StreamAnswer) -> String {
+    let of_status = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
+    let shown = |name: &str| !name.starts_with(':') && !of_status.contains(&name);
+    let fields = answer.fields.iter().filter(|(name, _)| shown(name));
+    let fields: Vec<_> = fields.map(|(name, value)| format!("{name:?}: {value:?}")).collect();
+    format!("{{{}}}", fields.join(", "))
 }
 
 fn fill_in_content_type(text: &str, answer: &StreamAnswer) -> String {
@@ -369,6 +383,7 @@ mod tests {
         assert_eq!(says(&answer, "{refusal JAVA}"), refusal);
         let last = refusal.replace("content-length=3,date=now", "date=now,content-length=3");
         assert_eq!(says(&answer, "{refusal JAVA, content-length last}"), last);
+        assert_eq!(says(&answer, "{metadata RUST}"), r#"{"content-length": "3", "date": "now"}"#);
         answer.body = None;
         let refusal = "HTTP status code 404\ninvalid content-type: text/html\n\
             trailers: Metadata(:status=404,content-length=3,date=now)";

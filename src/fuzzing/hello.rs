@@ -1,8 +1,9 @@
 //! The target `hello`: our reader of ClientHellos beside rustls' `Acceptor`, and beside itself with the bytes cut.
 //!
 //! rustls looks at more than is read here, as a server that has to answer; and at two things less: it gives unprotected
-//! records the room of protected ones, and it takes one that says DTLS or SSL 2.0 for its version, as it knows these. It waits for a whole record where the first bytes tell already that no hello comes; only to
-//! name a hello of SSL 2.0 more is read here, its first five bytes.
+//! records the room of protected ones, and it takes one whose version is that of DTLS or SSL 2.0, since it knows these. It
+//! waits for a whole record where the first bytes tell already that no hello comes; and it refuses sooner what may be a hello
+//! of SSL 2.0: only to name that, its first five bytes are read here.
 
 use std::io::Cursor;
 use std::net::IpAddr;
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn rustls_still_waits_for_a_whole_record_that_begins_as_a_hello_of_ssl2() {
+    fn rustls_still_refuses_sooner_what_may_be_a_hello_of_ssl2() {
         assert!(accepted(&[0x80, 0x2e, 1]).is_err());
         assert_eq!(read([&[0x80, 0x2e, 1][..]]), Ok(None));
     }
