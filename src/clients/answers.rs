@@ -210,15 +210,24 @@ impl Answers {
 
     /// A head of HTTP/1 says what HEADERS of HTTP/2 would.
     pub(crate) fn take_head_as_answer_on(&mut self, stream: StreamId) {
-        if let http1::Parsed::Complete { head, .. } =
+        if let http1::Parsed::Complete { head, length } =
             http1::ResponseHead::parse(&self.head, HeadLimits::default())
         {
+            let body = &self.head[length..];
             let answer = self.streams.entry(stream).or_default();
             answer.http_status = Some(head.status.into());
             let stated = head.values("content-type").next();
             answer.content_type = stated.map(|stated| String::from_utf8_lossy(stated).into_owned());
+            if !answer.is_grpc() {
+                answer.body = Some(BytesMut::from(&body[..body.len().min(SHOWN_OF_A_BODY)]));
+            }
             answer.ended = true;
         }
+    }
+
+    /// What has been read of an HTTP/1 answer.
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
     }
 
     /// Nothing after this can be understood; but if it is the head of an HTTP/1 answer, its status is.

@@ -15,7 +15,9 @@
 //!   grpc-go `{content-type}`, `{; content-type}` behind something else, `{content-type before 1.40}`, and before 1.20 with the
 //!   status `{refusal FailedPrecondition}` or `{refusal Internal}`, where a content type comes before an HTTP status; grpc-java
 //!   `{refusal JAVA}`, or `{refusal JAVA, content-length last}` on a Netty that puts that field behind all others when it has
-//!   checked it; tonic `{metadata RUST}`, its fields, also of an answer that is nothing but a status;
+//!   checked it; tonic `{metadata RUST}`, its fields, also of an answer that is nothing but a status; connect-go
+//!   `{envelope CONNECT}`, what it makes of the body as a message;
+//! - what is no answer to a client that speaks HTTP/1: `{no head}`, quoted as Go does;
 //! - the rest: `{alert}` is the TLS alert as crypto/tls names it, `{frame}` and `{frame-number}` the type of the server's first
 //!   frame as golang.org/x/net names it, `{http1}` the status of an HTTP/1 answer, `{deadline ns}` and `{deadline s}` the time
 //!   that a call has, the latter with nine decimals.
@@ -25,6 +27,8 @@ use std::time::Duration;
 use crate::wire::{ErrorCode, FrameKind};
 
 use super::answers::{GoAway, StreamAnswer};
+
+mod go;
 
 /// What a text can depend on.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +40,8 @@ pub(crate) struct Facts<'a> {
     /// How long a call has.
     pub(crate) deadline: Duration,
     pub(crate) http1_status: Option<u16>,
+    /// What a client that speaks HTTP/1 has read in place of a head.
+    pub(crate) no_head: &'a [u8],
 }
 
 /// The text with its placeholders filled in.
@@ -64,6 +70,7 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         text = text.replace("{STATUS}", &upper_case(name));
         let described = DESCRIPTIONS_IN_RUST.get(status as usize).copied().unwrap_or(DESCRIPTIONS_IN_RUST[2]);
         text = text.replace("{status RUST}", described);
+        text = text.replace("{envelope CONNECT}", &envelope_in_connect(answer));
         let first = answer.body.as_ref().and_then(|body| body.first()).unwrap_or(&0);
         text = text.replace("{first byte}", &first.to_string());
         text = text.replace("{metadata RUST}", &metadata_in_rust(answer));
@@ -95,12 +102,13 @@ pub(crate) fn fill_in(text: &str, facts: &Facts<'_>) -> String {
         }
     }
     if let Some(alert) = facts.alert {
-        text = text.replace("{alert}", go_alert_name(alert));
+        text = text.replace("{alert}", go::alert_name(alert));
     }
     if let Some(kind) = facts.first_frame {
-        text = text.replace("{frame}", go_frame_name(kind));
+        text = text.replace("{frame}", go::frame_name(kind));
         text = text.replace("{frame-number}", &u8::from(kind).to_string());
     }
+    text = text.replace("{no head}", &go::quoted(facts.no_head));
     if let Some(status) = facts.http1_status {
         text = text.replace("{http1}", &status.to_string());
     }
@@ -157,6 +165,17 @@ fn refusal_in_java(answer: &StreamAnswer, http: u32, content_length_is_last: boo
         }
     }
     lines.join("\n")
+}
+
+/// connect-go v1.11.1 `envelope.go` Read: five bytes, the last four of them a length.
+fn envelope_in_connect(answer: &StreamAnswer) -> String {
+    match answer.body.as_deref().unwrap_or_default() {
+        [_, a, b, c, d, message @ ..] => {
+            let promised = u32::from_be_bytes([*a, *b, *c, *d]);
+            format!("promised {promised} bytes in enveloped message, got {} bytes", message.len())
+        }
+        _ => "incomplete envelope: unexpected EOF".to_owned(),
+    }
 }
 
 /// tonic v0.13.1 `status.rs` from_header_map: all fields but those of the status itself; as `http::HeaderMap` is shown.
@@ -275,49 +294,6 @@ fn upper_case(name: &str) -> String {
     upper
 }
 
-/// The alerts that a handshake can end with (Go 1.27 `crypto/tls/alert.go`).
-fn go_alert_name(alert: u8) -> &'static str {
-    match alert {
-        10 => "unexpected message",
-        20 => "bad record MAC",
-        22 => "record overflow",
-        40 => "handshake failure",
-        42 => "bad certificate",
-        43 => "unsupported certificate",
-        46 => "unknown certificate",
-        47 => "illegal parameter",
-        48 => "unknown certificate authority",
-        50 => "error decoding message",
-        51 => "error decrypting message",
-        70 => "protocol version not supported",
-        71 => "insufficient security level",
-        80 => "internal error",
-        109 => "missing extension",
-        110 => "unsupported extension",
-        112 => "unrecognized name",
-        116 => "certificate required",
-        120 => "no application protocol",
-        _ => "alert",
-    }
-}
-
-/// The types of golang.org/x/net/http2's frames.
-fn go_frame_name(kind: FrameKind) -> &'static str {
-    match kind {
-        FrameKind::Data => "DataFrame",
-        FrameKind::Headers => "MetaHeadersFrame",
-        FrameKind::Priority => "PriorityFrame",
-        FrameKind::RstStream => "RSTStreamFrame",
-        FrameKind::Settings => "SettingsFrame",
-        FrameKind::PushPromise => "PushPromiseFrame",
-        FrameKind::Ping => "PingFrame",
-        FrameKind::GoAway => "GoAwayFrame",
-        FrameKind::WindowUpdate => "WindowUpdateFrame",
-        FrameKind::Continuation => "ContinuationFrame",
-        FrameKind::Unknown(_) => "UnknownFrame",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,6 +316,7 @@ mod tests {
             alert: None,
             deadline,
             http1_status: None,
+            no_head: b"",
         };
         assert_eq!(
             fill_in("{goaway} {debug} {Status} {STATUS} {status CONNECT} {status} {message} {frame}", &facts),
@@ -362,6 +339,7 @@ mod tests {
                 alert: None,
                 deadline: Duration::ZERO,
                 http1_status: None,
+                no_head: b"",
             };
             fill_in(text, &facts)
         };
@@ -383,6 +361,10 @@ mod tests {
         assert_eq!(says(&answer, "{refusal JAVA}"), refusal);
         let last = refusal.replace("content-length=3,date=now", "date=now,content-length=3");
         assert_eq!(says(&answer, "{refusal JAVA, content-length last}"), last);
+        assert_eq!(says(&answer, "{envelope CONNECT}"), "incomplete envelope: unexpected EOF");
+        answer.body = Some("hello from".into());
+        let envelope = "promised 1701604463 bytes in enveloped message, got 5 bytes";
+        assert_eq!(says(&answer, "{envelope CONNECT} {first byte}"), format!("{envelope} 104"));
         assert_eq!(says(&answer, "{metadata RUST}"), r#"{"content-length": "3", "date": "now"}"#);
         answer.body = None;
         let refusal = "HTTP status code 404\ninvalid content-type: text/html\n\

@@ -102,6 +102,7 @@ impl Channel {
                 alert: None,
                 deadline,
                 http1_status: None,
+                no_head: b"",
             },
         )
     }

@@ -199,6 +199,7 @@ impl Connection {
             alert: self.alert,
             deadline: self.plan.work.deadline,
             http1_status: self.answers.http1_status,
+            no_head: self.answers.head(),
         }
     }
 
