@@ -131,7 +131,7 @@ fn fill_in_refusal(text: &str, answer: &StreamAnswer, http: u32, reason: &str) -
     text
 }
 
-/// grpc-java v1.60.0 `Http2ClientStreamTransportState`: validateInitialMetadata, then what each part of the answer adds.
+/// grpc-java (2c83ef06) `Http2ClientStreamTransportState`: validateInitialMetadata, then what each part of the answer adds.
 fn fill_in_refusal_in_java(text: &str, answer: &StreamAnswer, http: u32) -> String {
     let mut text = text.to_owned();
     for (placeholder, content_length_is_last) in
@@ -152,7 +152,9 @@ fn refusal_in_java(answer: &StreamAnswer, http: u32, content_length_is_last: boo
     let fields: Vec<_> = fields.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     let fields = format!("Metadata({})", fields.join(","));
     let mut lines = vec![format!("HTTP status code {http}")];
-    if !answer.is_grpc() {
+    if answer.is_grpc() {
+        lines.push("missing GRPC status, inferred error from HTTP status code".to_owned());
+    } else {
         let stated = answer.content_type.as_deref().unwrap_or("null");
         lines.push(format!("invalid content-type: {stated}"));
         match &answer.body {
@@ -371,6 +373,8 @@ mod tests {
             trailers: Metadata(:status=404,content-length=3,date=now)";
         assert_eq!(says(&answer, "{refusal JAVA}"), refusal);
         answer.content_type = Some("application/grpc+proto".into());
+        let inferred = "HTTP status code 404\nmissing GRPC status, inferred error from HTTP status code";
+        assert_eq!(says(&answer, "{refusal JAVA}"), inferred);
         assert_eq!(says(&answer, text), "Unimplemented: 404 (Not Found)");
     }
 }
