@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_version_between_two_recorded_ones_takes_the_profile_of_its_range() {
-        assert_eq!(title("grpc-go@1.20.5"), "1.20 to 1.23: waits");
+        assert_eq!(title("grpc-go@1.20.5"), "1.20 to 1.21.0: waits");
         assert_eq!(title("grpc-go@1.8.2"), "1.5 to 1.8: eager");
         assert_eq!(title("grpc-go@1.80.0"), "1.77 to 1.80: names the HTTP status in any case");
     }
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(title("grpc-go@1.17.0+GRPC_GO_REQUIRE_HANDSHAKE=on"), "1.17: on");
         assert_eq!(title("grpc-go@1.18.0+GRPC_GO_REQUIRE_HANDSHAKE=on"), "1.18.0: on means hybrid");
         assert_eq!(title("grpc-go@1.19.0+GRPC_GO_REQUIRE_HANDSHAKE=on"), "1.19.0: waits");
-        assert_eq!(title("grpc-go@1.23.0+GRPC_GO_REQUIRE_HANDSHAKE=off"), "1.20 to 1.23: waits");
+        assert_eq!(title("grpc-go@1.23.0+GRPC_GO_REQUIRE_HANDSHAKE=off"), "1.21.1 to 1.23: waits");
     }
 
     #[test]

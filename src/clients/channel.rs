@@ -36,6 +36,8 @@ pub(crate) struct Channel {
     settled: usize,
     opened: Vec<Duration>,
     call: Option<Call>,
+    /// Why the call has failed, where its user is not told before its deadline.
+    untold: Option<Failure>,
     next: Next,
     last_failure: Option<Failure>,
     /// How many connections have failed since the latest call began.
@@ -117,6 +119,7 @@ impl Channel {
             settled: 0,
             opened: Vec::new(),
             call: None,
+            untold: None,
             next: Next::Call { at: Duration::ZERO },
             last_failure: None,
             failed_tries: 0,
@@ -201,7 +204,8 @@ impl Channel {
             State::Reconnecting { at } | State::TransientFailure { until: at } => Some(at),
             _ => None,
         };
-        let waiting = self.call.filter(|call| call.on.is_none()).map(|call| call.deadline);
+        let waits = |call: &Call| call.on.is_none() || self.untold.is_some();
+        let waiting = self.call.filter(waits).map(|call| call.deadline);
         let patience = self.call.map(|call| call.started + self.plan.work.patience);
         let connections = self.connections[self.settled..].iter().filter_map(Connection::next_time);
         [next, retry, waiting, self.dispatch_time(), patience].into_iter().flatten().chain(connections).min()
@@ -284,6 +288,7 @@ impl Channel {
             News::CallEnded(end) if self.call.is_some_and(|call| call.on == Some(number)) => match end {
                 CallEnd::Answered => self.end_call(None, now),
                 CallEnd::Failed(failure) => self.end_call(Some(failure), now),
+                CallEnd::FailedUntold(failure) => self.untold = Some(failure),
                 CallEnd::Retry(failure) => match &mut self.call {
                     Some(call) if !call.retried => {
                         call.on = None;

@@ -97,6 +97,8 @@ pub(crate) enum News {
 pub(crate) enum CallEnd {
     Answered,
     Failed(Failure),
+    /// It failed, and its user is told when its time is over.
+    FailedUntold(Failure),
     /// It was not processed and goes to another connection, or fails like this if it has done so before.
     Retry(Failure),
 }

@@ -111,7 +111,7 @@ impl Plan {
     /// How many builds of the client there are that say different things.
     pub(crate) fn builds(&self) -> usize {
         let texts = self.behaviour.reactions.values().map(|action| match action {
-            Action::Fail(texts) => texts.len(),
+            Action::Fail(texts) | Action::FailAtDeadline(texts) => texts.len(),
             Action::Retry(_) | Action::Ignore | Action::Later => 1,
         });
         texts.max().unwrap_or(1)

@@ -155,10 +155,13 @@ impl Display for Occasion {
 impl Display for Action {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Fail(texts) => texts.iter().enumerate().try_for_each(|(index, text)| {
-                let word = if index == 0 { "fail" } else { " or" };
-                write!(formatter, "{word} {}", Quoted(text.as_bytes()))
-            }),
+            Self::Fail(texts) | Self::FailAtDeadline(texts) => {
+                let first = if matches!(self, Self::Fail(_)) { "fail" } else { "fail at deadline" };
+                texts.iter().enumerate().try_for_each(|(index, text)| {
+                    let word = if index == 0 { first } else { " or" };
+                    write!(formatter, "{word} {}", Quoted(text.as_bytes()))
+                })
+            }
             Self::Retry(None) => formatter.write_str("retry"),
             Self::Retry(Some(text)) => write!(formatter, "retry else {}", Quoted(text.as_bytes())),
             Self::Ignore => formatter.write_str("ignore"),

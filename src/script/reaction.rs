@@ -88,6 +88,8 @@ pub enum Action {
     /// The connection fails, or the call. Several texts are those of several builds of the client, or of several orders
     /// of events inside it.
     Fail(OneOrMore<String>),
+    /// The call fails, and its user is told at the call's deadline. Where there is no call it is [`Self::Fail`].
+    FailAtDeadline(OneOrMore<String>),
     /// The call goes to a new connection, and its user sees nothing; or reads this if it has done so before.
     Retry(Option<String>),
     /// Nothing.

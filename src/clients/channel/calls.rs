@@ -12,6 +12,7 @@ use super::{Call, CallRecord, Channel, DIALLING, Next, State};
 impl Channel {
     pub(super) fn end_call(&mut self, failure: Option<Failure>, now: Duration) {
         let connection = self.call.take().and_then(|call| call.on);
+        self.untold = None;
         let failed = failure.is_some();
         self.records.push(CallRecord { at: now, failure, connection });
         let more = !failed && self.plan.makes_calls() && self.records.len() < self.plan.work.calls as usize;
@@ -57,6 +58,11 @@ impl Channel {
             let waiting_for = self.waiting_for(call);
             let text = format!("still waiting for {waiting_for}");
             self.end_call(Some(Failure { text, cause: Cause::Waited(waiting_for) }), now);
+            return true;
+        }
+        if call.deadline <= now && self.untold.is_some() {
+            let failure = self.untold.take();
+            self.end_call(failure, now);
             return true;
         }
         if call.on.is_some() {

@@ -76,7 +76,7 @@ impl Connection {
                 self.unnoticed = Some(trigger);
                 return;
             }
-            Some(Action::Fail(texts)) => {
+            Some(Action::Fail(texts) | Action::FailAtDeadline(texts)) => {
                 let text = &texts[self.pace.build % texts.len()];
                 texts::fill_in(text, &self.facts())
             }
@@ -101,6 +101,9 @@ impl Connection {
                 }
                 self.news.push_back(News::Failed(failure));
                 self.close();
+            }
+            Phase::Call if matches!(action, Some(Action::FailAtDeadline(_))) => {
+                self.call_ends(CallEnd::FailedUntold(failure), trigger);
             }
             Phase::Call => self.call_ends(CallEnd::Failed(failure), trigger),
             Phase::Idle => {

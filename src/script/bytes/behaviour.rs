@@ -80,7 +80,7 @@ choice!(Trigger {
 choice!(Phase { Connecting, Call, Writing, Idle, Securing });
 choice!(TlsVersion { Tls13, Tls12, Tls11, Tls10 });
 record!(Hello { alpn, sni, versions, rsa_alone, authority });
-choice!(Action { Fail { 0: texts }, Retry { 0: text }, Ignore, Later });
+choice!(Action { Fail { 0: texts }, Retry { 0: text }, Ignore, Later, FailAtDeadline { 0: texts } });
 choice!(AfterLoss { Connect, Idle, Blink, Wait { 0: wait, 1: from } });
 choice!(Acknowledging { Never, Late, AtOnce });
 choice!(WaitFrom { End, Start });

@@ -300,11 +300,15 @@ fn action(line: &mut Line<'_>) -> Result<Action, ScriptError> {
     let word = line.expect_word("what the client then does")?;
     match word.as_str() {
         "fail" => {
+            let at_deadline = line.take("at");
+            if at_deadline {
+                line.keyword("deadline")?;
+            }
             let mut texts = OneOrMore::from(line.quoted("what the user reads")?);
             while line.take("or") {
                 texts.push(line.quoted("what the user of another build reads")?);
             }
-            Ok(Action::Fail(texts))
+            Ok(if at_deadline { Action::FailAtDeadline(texts) } else { Action::Fail(texts) })
         }
         "retry" if line.take("else") => {
             Ok(Action::Retry(Some(line.quoted("what the user reads the second time")?)))
