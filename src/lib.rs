@@ -86,7 +86,7 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | [`wire`] | what bytes mean: HTTP/2 frames, HPACK, heads of HTTP/1 |
+//! | [`wire`] | what bytes mean: HTTP/2 frames, HPACK, heads of HTTP/1, TLS records and hellos, PROXY headers |
 //! | [`mux`] | the multiplexer: a classifier without socket, clock or task, and what it owes both sides |
 //! | [`serve`] | the multiplexer as a program: configuration, listeners, back ends |
 //! | [`net`] | the simulated network: links, cuts, faults, on a virtual clock |
@@ -98,6 +98,7 @@
 //! | [`outcome`], [`exchange`] | the words of a verdict; what a connection amounts to |
 //! | [`fidelity`], [`upgrade`], [`scenarios`] | predictions beside recordings; two versions beside each other; known scenarios |
 //! | [`live`] | the catalogue's clients against a real server at an address |
+//! | [`fuzzing`] | what the fuzz targets check, a harness for your own server, and scenarios made smaller |
 //! | [`report`], [`cli`] | text for people, JSON for programs; arguments and exit codes |
 
 // The oracles of `tests/h2_oracle` name the crate as every other test does.
@@ -135,6 +136,8 @@ pub mod wire;
 
 mod draw;
 mod flight;
+mod hexadecimal;
 mod nearest;
 mod planted;
+mod quantity;
 mod tls;

@@ -9,7 +9,8 @@ use std::fmt;
 pub enum Outcome {
     /// Every call was answered.
     Served {
-        /// The route that answered: a multiplexer's name for it, else `grpc` or `http`.
+        /// The route that answered: a multiplexer's name for it; else `grpc`, `http`, or `tls` if a handshake was all that was
+        /// asked for; `none` if nothing was.
         route: String,
     },
     /// Somebody said no.
@@ -21,9 +22,11 @@ pub enum Outcome {
         /// What it was waiting for.
         waiting_for: WaitingFor,
     },
-    /// A server for something else answered.
+    /// A server for something else answered. No run of the bed ends so yet: what such a server answers is a refusal with its
+    /// status.
     Misrouted,
-    /// Bytes were lost, added or changed on their way.
+    /// Bytes were lost, added or changed on their way. No run of the bed ends so yet: the fuzz target `classify` holds the
+    /// multiplexer to it.
     Corrupted,
     /// A task of the run panicked.
     Panicked {

@@ -5,6 +5,8 @@ mod catalogue;
 
 pub use catalogue::{CATALOGUE, Known};
 
+use std::fmt;
+
 use crate::script::{Expectation, ExpectedOutcome, Script, ScriptError};
 
 use crate::bed::{Ending, Run};
@@ -85,6 +87,10 @@ pub const SCENARIOS: &[KnownScenario] = scenarios! {
     "M2b-many-versions-through-mux"
     "M3-tls-and-cleartext"
     "M3b-on-the-wrong-port"
+    "R1-waits-for-an-end-that-nobody-sends"
+    "R2-reset-overtakes-an-answer"
+    "R3-meets-the-end-of-its-time-once"
+    "R4-puts-off-what-it-has-put-off"
 };
 
 impl KnownScenario {
@@ -119,29 +125,48 @@ impl KnownScenario {
     }
 }
 
-/// What a script expects and its runs do not give, in words; `runs` are those of its clients in their order, and of those
+/// An expectation that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmet {
+    /// The run that it does not hold for, by its place; none if it is about a client that there is not.
+    pub run: Option<usize>,
+    /// What was expected, and what can be instead.
+    pub words: String,
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.words)
+    }
+}
+
+/// What a script expects and its runs do not give; `runs` are those of its clients in their order, and of those
 /// that come afterwards, which have to be served. What is expected has to hold for every result that can happen.
-pub fn unmet(script: &Script, runs: &[Run]) -> Vec<String> {
+pub fn unmet(script: &Script, runs: &[Run]) -> Vec<Unmet> {
     let mut unmet = Vec::new();
     for expectation in &script.expectations {
-        let concerned: Vec<&Run> = match &expectation.client {
-            Some(name) => runs.iter().filter(|run| run.client == *name).collect(),
-            None => runs.iter().take(script.clients.len()).collect(),
+        let concerns = |number: usize, run: &Run| match &expectation.client {
+            Some(name) => run.client == *name,
+            None => number < script.clients.len(),
         };
+        let numbered = runs.iter().enumerate();
+        let concerned: Vec<_> = numbered.filter(|(number, run)| concerns(*number, run)).collect();
         if concerned.is_empty() {
-            unmet.push(format!("{expectation}: there is no such client"));
+            unmet.push(Unmet { run: None, words: format!("{expectation}: there is no such client") });
         }
-        for run in concerned {
+        for (number, run) in concerned {
             for ending in run.endings().filter(|ending| !meets(ending, expectation)) {
                 let at = crate::report::time(ending.at());
-                unmet.push(format!("{expectation}: {} can be {} at {at}", run.client, ending.outcome));
+                let words = format!("{expectation}: {} can be {} at {at}", run.client, ending.outcome);
+                unmet.push(Unmet { run: Some(number), words });
             }
         }
     }
-    for run in runs.iter().skip(script.clients.len()) {
+    for (number, run) in runs.iter().enumerate().skip(script.clients.len()) {
         for ending in run.endings().filter(|ending| !ending.outcome.is_served()) {
             let at = crate::report::time(ending.at());
-            unmet.push(format!("afterwards {}: it can be {} at {at}", run.client, ending.outcome));
+            let words = format!("afterwards {}: it can be {} at {at}", run.client, ending.outcome);
+            unmet.push(Unmet { run: Some(number), words });
         }
     }
     unmet

@@ -36,7 +36,7 @@ fn every_scenario_is_as_it_expects() {
     for scenario in SCENARIOS {
         let script = scenario.script().expect("it can be read");
         let runs = bed().script(&script).expect("its clients are known").run_all();
-        assert_eq!(unmet(&script, &runs), Vec::<String>::new(), "{}", scenario.name);
+        assert_eq!(unmet(&script, &runs), [], "{}", scenario.name);
     }
 }
 
@@ -49,7 +49,7 @@ fn what_is_expected_has_to_hold_for_every_result_that_can_happen() {
     assert!(runs[0].ending.outcome.is_served());
     let unmet = unmet(&script, &runs);
     assert!(
-        unmet[0].starts_with("expect served by grpc: grpc-go@1.33.3 can be refused: goaway 1"),
+        unmet[0].words.starts_with("expect served by grpc: grpc-go@1.33.3 can be refused: goaway 1"),
         "{unmet:?}"
     );
 }

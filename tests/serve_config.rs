@@ -121,11 +121,13 @@ fn what_is_left_out_is_usual() {
 
 /// Each mistake, put into the configuration in the place of something; what is said of it, and what the caret stands
 /// under.
-const MISTAKES: [(&str, &str, &str, &str); 28] = [
+const MISTAKES: [(&str, &str, &str, &str); 30] = [
     ("listen = [", "listenn = [", "there is no key `listenn`", "listenn"),
     ("\"127.0.0.1:8080\"", "\"8080\"", "`8080` is no address to listen on", "\"8080\""),
     ("[\"127.0.0.1:8080\", \"unix:/run/mux.sock\"]", "[]", "nothing is listened on", "[]"),
     ("[\"127.0.0.1:8080\", \"unix:/run/mux.sock\"]", "8080", "not a value of type integer", "8080"),
+    ("unix:/run/mux.sock", "unix:", "`unix:` is no address to listen on", "\"unix:\""),
+    ("unix:/run/mux.sock", "127.0.0.1:8080", "127.0.0.1:8080 is listened on already", "\"127.0.0.1:8080\"]"),
     ("\"5s\"", "\"5\"", "`5` is no duration", "\"5\""),
     ("\"16KiB\"", "\"16kb\"", "`16kb` is no size", "\"16kb\""),
     ("otherwise = \"http\"", "otherwise = \"htpp\"", "there is no route `htpp`", "\"htpp\""),
@@ -145,7 +147,12 @@ const MISTAKES: [(&str, &str, &str, &str); 28] = [
     (", equals = \"static.example\"", "", "`http1-header` needs `equals` or `starts-with`", "{ http1-header"),
     ("\"host\", equals", "\"ho st\", equals", "no field has the name `ho st`", "\"ho st\""),
     ("\"static.example\" }", "\"x\", starts-with = \"y\" }", "not both", "\"y\""),
-    ("{ prefix-hex = \"05 01\" }", "{ prefix-hex = \"05 0\" }", "no bytes in hexadecimal", "\"05 0\""),
+    (
+        "{ prefix-hex = \"05 01\" }",
+        "{ prefix-hex = \"05 0\" }",
+        "3 digits end in the middle of a byte",
+        "\"05 0\"",
+    ),
     ("{ sni = \"a.example\" }", "{ sni = \"a\", alpn = \"b\" }", "looks at one thing", "{ sni"),
     (
         "{ sni = \"a.example\" }",
@@ -174,14 +181,7 @@ fn every_mistake_is_said_with_its_line_and_a_caret() {
 
 #[test]
 fn check_says_what_is_wrong_and_exits_with_2() {
-    let check = |name: &str, content: &str| {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::write(&path, content).expect("the directory can be written to");
-        let mut muxbed = Command::new(env!("CARGO_BIN_EXE_muxbed"));
-        let output = muxbed.args(["serve", "--check", "--config"]).arg(path).output().expect("it runs");
-        let says = [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("it is UTF-8"));
-        (output.status.code(), says.concat())
-    };
+    let check = |name: &str, content: &str| check_bytes(name, content.as_bytes(), "warn");
     let (status, says) = check("right.toml", SHORT);
     assert_eq!((status, says.contains("can be used")), (Some(0), true), "{says}");
     let (status, says) = check("wrong.toml", &SHORT.replace("routes", "ruotes"));
@@ -189,4 +189,20 @@ fn check_says_what_is_wrong_and_exits_with_2() {
     assert!(says.contains("wrong.toml:2:1") && says.contains("the nearest is `routes`"), "{says}");
     let (status, says) = check("later.toml", &WHOLE.replace("16KiB", "16"));
     assert_eq!((status, says.contains("`16` is no size")), (Some(2), true), "{says}");
+    let (status, says) = check_bytes("bytes.toml", &[SHORT.as_bytes(), b"# \xff\n"].concat(), "warn");
+    let line = SHORT.lines().count() + 1;
+    assert_eq!((status, says.contains(&format!("bytes.toml:{line}:3"))), (Some(2), true), "{says}");
+    let (status, says) = check_bytes("right.toml", SHORT.as_bytes(), "loud");
+    assert_eq!((status, says.contains("there is no log level `loud`")), (Some(2), true), "{says}");
+}
+
+/// What `muxbed serve --check` says of a file, and its exit code.
+fn check_bytes(name: &str, content: &[u8], log: &str) -> (Option<i32>, String) {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, content).expect("the directory can be written to");
+    let mut muxbed = Command::new(env!("CARGO_BIN_EXE_muxbed"));
+    let muxbed = muxbed.args(["serve", "--check", "--log", log, "--config"]).arg(path);
+    let output = muxbed.output().expect("it runs");
+    let says = [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("it is UTF-8"));
+    (output.status.code(), says.concat())
 }

@@ -181,13 +181,14 @@ fn of_connection(connection: Option<&Summary>) -> Outcome {
     }
 }
 
-/// The route that answered: a multiplexer's name for it, else what was spoken.
+/// The route that answered: a multiplexer's name for it, else what was spoken, if anything was asked.
 fn route(passage: &Passage, numbers: &[u32], connections: &[Summary], connection: usize) -> String {
     let named = numbers.get(connection).and_then(|&number| passage.transcript.route(number));
     let sealed = numbers.get(connection).is_some_and(|&number| passage.transcript.is_sealed(number));
     let spoken = match connections.get(connection) {
         // A handshake was all that was asked for.
         Some(summary) if sealed && summary.requests == 0 => "tls",
+        Some(summary) if summary.requests == 0 => "none",
         Some(summary) if !summary.grpc => "http",
         _ => "grpc",
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bed::TlsReplay;
+use crate::quantity::quantity;
 
 /// Tells whether a client will still shake hands with a server.
 ///
@@ -48,7 +49,8 @@ pub(super) struct RunOptions {
     /// A client, `NAME@VERSION[/MODE][+ENV=VALUE]..`, or all of a family's profiles in a range: `grpc-go@>=1.18`.
     #[arg(long = "client", value_name = "SPEC")]
     pub(super) clients: Vec<String>,
-    /// A server, for example `cmux-header` or `mux-to-tonic`; `all` is every set-up that tells clients apart.
+    /// A server, for example `cmux-header` or `mux-to-tonic`; `all` is every set-up that tells clients apart. For a scenario
+    /// one, in the place of its own.
     #[arg(long = "server", value_name = "NAME")]
     pub(super) servers: Vec<String>,
     /// A scenario: a file, `-` for standard input, or the name of one that `muxbed list scenarios` shows.
@@ -203,17 +205,12 @@ pub(super) enum ScenarioForm {
 
 /// `2s`, `500ms`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "ms" => 1,
-        "s" => 1_000,
-        _ => return Err("write for example `2s` or `500ms`".to_owned()),
-    };
-    let milliseconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit));
-    milliseconds
-        .filter(|count| *count > 0)
-        .map(Duration::from_millis)
-        .ok_or_else(|| "it has to be more than nothing".to_owned())
+    const UNITS: [(&str, u64); 3] = [("ms", 1), ("s", 1_000), ("min", 60_000)];
+    match quantity(text, &UNITS) {
+        None => Err("write for example `2s`, `500ms` or `1min`".to_owned()),
+        Some(0) => Err("it has to be more than nothing".to_owned()),
+        Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
+    }
 }
 
 #[derive(Debug, Args)]

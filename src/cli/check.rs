@@ -25,19 +25,44 @@ pub(super) fn check(options: &CheckOptions, out: &mut Out) -> Result<Status, Fai
     let clients = clients(&options.clients)?;
     let probe = server.probe();
     let runs = meet_all(&server, &clients);
+    let met: Vec<Met<'_>> = clients.iter().zip(&runs).map(|(client, run)| Met { client, run }).collect();
     match options.format {
         Format::Json => {
             runs.iter().try_for_each(|run| out.line(run_line(run)))?;
             out.line(probe_line(&probe))?;
         }
         Format::Human => {
-            human(&options.address, &probe, &runs, out)?;
+            human(options, &probe, &met, out)?;
             for remark in clients.iter().flat_map(remarks) {
                 out.line(remark)?;
             }
         }
     }
-    Ok(if runs.iter().all(shakes_hands) { Status::Expected } else { Status::Differs })
+    Ok(if met.iter().all(Met::shakes_hands) { Status::Expected } else { Status::Differs })
+}
+
+/// A client, and what came of it.
+#[derive(Clone, Copy)]
+struct Met<'a> {
+    client: &'a KnownClient,
+    run: &'a Run,
+}
+
+impl Met<'_> {
+    /// Whether client and server understand each other: a gRPC status is an answer, whatever it says.
+    fn shakes_hands(&self) -> bool {
+        match self.run.ending.outcome {
+            Outcome::Served { .. } => true,
+            Outcome::Refused(Refusal::Status(_)) => !self.is_answered_in_http1(),
+            _ => false,
+        }
+    }
+
+    /// Whether a gRPC client was answered in HTTP/1, which it can't speak.
+    fn is_answered_in_http1(&self) -> bool {
+        let last = self.run.ending.connections.last();
+        self.client.family.role == Role::GrpcClient && last.is_some_and(|summary| summary.http1_answer)
+    }
 }
 
 fn server(options: &CheckOptions) -> Result<LiveServer, Failed> {
@@ -88,34 +113,45 @@ fn meet_all(server: &LiveServer, clients: &[KnownClient]) -> Vec<Run> {
     runs.into_iter().filter_map(|run| run.into_inner().expect("nobody panics with it")).collect()
 }
 
-/// Whether client and server understand each other: a gRPC status is an answer, whatever it says.
-fn shakes_hands(run: &Run) -> bool {
-    matches!(run.ending.outcome, Outcome::Served { .. } | Outcome::Refused(Refusal::Status(_)))
-}
-
-fn human(address: &str, probe: &Probe, runs: &[Run], out: &mut Out) -> Result<(), Failed> {
-    if let [run] = runs {
+fn human(options: &CheckOptions, probe: &Probe, met: &[Met<'_>], out: &mut Out) -> Result<(), Failed> {
+    if let [Met { run, .. }] = met {
         out.line(ladder(run).trim_end())?;
         out.line("")?;
     } else {
-        let mut left: Vec<&Run> = runs.iter().collect();
+        let mut left = met.to_vec();
         while let Some(first) = left.first().copied() {
             // What is the same for several clients is said once.
-            let alike: Vec<&Run> = left.extract_if(.., |run| reads_alike(run, first)).collect();
-            let names: Vec<&str> = alike.iter().map(|run| run.client.as_str()).collect();
-            let word = out.strong(first.ending.outcome.word());
+            let alike: Vec<Met<'_>> = left.extract_if(.., |met| reads_alike(met, &first)).collect();
+            let names: Vec<&str> = alike.iter().map(|met| met.run.client.as_str()).collect();
+            let word = out.strong(first.run.ending.outcome.word());
             out.line(format_args!("{word} {}", names.join(", ")))?;
-            told(first, out)?;
+            told(&first, out)?;
+            if !first.shakes_hands() {
+                out.line(format_args!("  again: {}", again(options, &first.run.client)))?;
+            }
             out.line("")?;
         }
     }
-    out.line(greeting(address, probe.settings.as_ref()))?;
+    out.line(greeting(&options.address, probe.settings.as_ref()))?;
     out.line(format_args!("One SETTINGS acknowledgement more than was due: {}", made_of(probe.surplus_ack)))?;
     Ok(())
 }
 
-fn reads_alike(one: &Run, other: &Run) -> bool {
-    let ending = |run: &Run| (run.ending.outcome.clone(), run.ending.says().map(str::to_owned), waited(run));
+/// What meets the server with one client alone.
+fn again(options: &CheckOptions, client: &str) -> String {
+    let tls = match &options.tls {
+        None => String::new(),
+        Some(None) => " --tls".to_owned(),
+        Some(Some(name)) => format!(" --tls {name}"),
+    };
+    format!("muxbed check {}{tls} --client '{client}'", options.address)
+}
+
+fn reads_alike(one: &Met<'_>, other: &Met<'_>) -> bool {
+    let ending = |met: &Met<'_>| {
+        let ending = &met.run.ending;
+        (ending.outcome.clone(), ending.says().map(str::to_owned), waited(met.run), met.shakes_hands())
+    };
     ending(one) == ending(other)
 }
 
@@ -125,10 +161,16 @@ fn waited(run: &Run) -> Option<u64> {
     (!run.ending.outcome.is_served() && at > 0).then_some(at)
 }
 
-fn told(run: &Run, out: &mut Out) -> Result<(), Failed> {
+fn told(met: &Met<'_>, out: &mut Out) -> Result<(), Failed> {
+    let Met { run, .. } = met;
     let ending = &run.ending;
     match &ending.outcome {
         Outcome::Served { .. } => return Ok(()),
+        Outcome::Refused(Refusal::Status(status)) if met.is_answered_in_http1() => {
+            out.line(format_args!(
+                "  there is no handshake: the server answers in HTTP/1, with status {status}"
+            ))?;
+        }
         Outcome::Refused(Refusal::Status(status)) => {
             out.line(format_args!("  the handshake works; a health check is answered with status {status}"))?;
         }

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use crate::fuzzing::{as_run, script_of};
+use crate::hexadecimal::from_hexadecimal;
 use crate::script::Script;
 
 use super::arguments::{ConvertOptions, ScenarioForm};
@@ -14,7 +15,8 @@ pub(super) fn convert(options: &ConvertOptions, out: &mut Out) -> Result<Status,
     let (script, form) = match (&options.file, &options.hex) {
         (Some(file), _) => script_in_any_form(file, options.from)?,
         (None, digits) => {
-            let bytes = hexadecimal(digits.as_deref().unwrap_or_default())?;
+            let bytes = from_hexadecimal(digits.as_deref().unwrap_or_default())
+                .map_err(|error| Failed::Input(format!("--hex: {error}")))?;
             (script_of(&bytes), ScenarioForm::Bytes)
         }
     };
@@ -45,22 +47,4 @@ fn text(script: Script) -> String {
         None => "# The bytes name no server: they are run against this one.\n",
     };
     format!("{remark}{}", as_run(script))
-}
-
-fn hexadecimal(digits: &str) -> Result<Vec<u8>, Failed> {
-    let mut values = Vec::with_capacity(digits.len());
-    for (place, character) in digits.chars().enumerate() {
-        let Some(value) = character.to_digit(16) else {
-            let place = place + 1;
-            return Err(Failed::Input(format!(
-                "--hex: `{character}`, character {place}, is no hexadecimal digit"
-            )));
-        };
-        values.push(value as u8);
-    }
-    if values.len() % 2 != 0 {
-        let count = values.len();
-        return Err(Failed::Input(format!("--hex: {count} digits end in the middle of a byte")));
-    }
-    Ok(values.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::bed::find_client;
 use crate::clients::{KnownClient, families};
 use crate::nearest;
-use crate::scenarios::{KnownScenario, SCENARIOS};
+use crate::scenarios::{Known, KnownScenario, SCENARIOS};
 use crate::servers::{BackEnd, Front, Security, ServerName};
 
 use super::arguments::{ExplainOptions, Format};
@@ -26,6 +26,14 @@ pub(super) fn explain(options: &ExplainOptions, out: &mut Out) -> Result<Status,
             Format::Human => {
                 out.line(format_args!("{}: {}", scenario.name, scenario.about()))?;
                 out.line(scenario.text.trim_end())?;
+            }
+        }
+    } else if let Some(entry) = Known::find(id) {
+        let left = entry.left.unwrap_or_default();
+        match format {
+            Format::Json => out.line(json!({ "scenario": id, "about": entry.about, "left": left }))?,
+            Format::Human => {
+                out.line(format_args!("{id}: {}. No scenario shows it yet: {left}", entry.about))?;
             }
         }
     } else {

@@ -22,6 +22,14 @@ pub(super) fn fidelity(options: &FidelityOptions, out: &mut Out) -> Result<Statu
     let mut shown = |comparison: Comparison, observed: Observed<'_>, out: &mut Out| -> Result<(), Failed> {
         match options.format {
             Format::Json => out.line(fidelity_line(&comparison, observed))?,
+            Format::Human if comparison.skipped.is_some() => {
+                let reason = comparison.skipped.as_deref().unwrap_or_default();
+                let whose = match observed {
+                    Observed::Once(observation) => beside.join(&observation.capture).display().to_string(),
+                    Observed::Often(_) => format!("{} against {}", comparison.client, comparison.server),
+                };
+                out.line(format_args!("{whose}: skipped, {reason}"))?;
+            }
             Format::Human if !comparison.differs.is_empty() => {
                 out.line(format_args!("{} against {}", comparison.client, comparison.server))?;
                 if let Observed::Once(observation) = observed {
@@ -129,10 +137,5 @@ fn summary(comparisons: &[Comparison], out: &mut Out) -> Result<(), Failed> {
         comparisons.len(),
         comparisons.len() - agree - skipped,
     ))?;
-    let mut reasons: Vec<&str> = comparisons.iter().filter_map(|one| one.skipped.as_deref()).collect();
-    reasons.sort_unstable();
-    for chunk in reasons.chunk_by(|one, other| one == other) {
-        out.line(format_args!("  {} skipped: {}", chunk.len(), chunk[0]))?;
-    }
     Ok(())
 }

@@ -70,7 +70,6 @@ pub fn main() -> ExitCode {
     };
     match ended.and_then(|status| out.flush().map(|()| status).map_err(Failed::from)) {
         Ok(status) => status.into(),
-        Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Status::Expected.into(),
         Err(failed) => {
             drop(writeln!(io::stderr(), "muxbed: {failed}"));
             Status::Unusable.into()
@@ -134,6 +133,8 @@ fn remarks(known: &KnownClient) -> Vec<String> {
 pub(crate) struct Out {
     to: Box<dyn Write>,
     colour: bool,
+    /// Whether nobody reads any more.
+    closed: bool,
 }
 
 impl Out {
@@ -141,11 +142,16 @@ impl Out {
         let stdout = io::stdout();
         let colour =
             stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { to: Box::new(io::BufWriter::new(stdout)), colour }
+        Self { to: Box::new(io::BufWriter::new(stdout)), colour, closed: false }
     }
 
     pub(crate) fn line(&mut self, text: impl fmt::Display) -> io::Result<()> {
-        writeln!(self.to, "{text}")
+        self.unless_closed(|to| writeln!(to, "{text}"))
+    }
+
+    /// What is said beside the result, on standard error.
+    pub(crate) fn remark(&self, text: impl fmt::Display) {
+        drop(writeln!(io::stderr(), "{text}"));
     }
 
     /// A word that should be seen.
@@ -154,10 +160,24 @@ impl Out {
     }
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.to.write_all(bytes)
+        self.unless_closed(|to| to.write_all(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
+        self.unless_closed(|to| to.flush())
+    }
+
+    /// Who has read enough, as `head` has, takes nothing from what the exit code says.
+    fn unless_closed(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        if self.closed {
+            return Ok(());
+        }
+        match write(&mut *self.to) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(())
+            }
+            written => written,
+        }
     }
 }

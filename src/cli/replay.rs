@@ -24,6 +24,7 @@ pub(super) fn replay(options: &ReplayOptions, out: &mut Out) -> Result<Status, F
         .collect();
     let mut status = Status::Expected;
     let mut replays = 0;
+    let mut cut_off = Vec::new();
     for (path, recording) in recordings.map_err(Failed::input)? {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let scenario = bed().named_server(server);
@@ -47,9 +48,12 @@ pub(super) fn replay(options: &ReplayOptions, out: &mut Out) -> Result<Status, F
             out.line(format_args!("{name}: no TCP conversation in it"))?;
         }
         if let Some(error) = &recording.cut_off {
-            out.flush()?;
-            return Err(Failed::Input(format!("{}: {error}", path.display())));
+            cut_off.push(format!("{}: {error}", path.display()));
         }
+    }
+    if !cut_off.is_empty() {
+        out.flush()?;
+        return Err(Failed::Input(cut_off.join("\nmuxbed: ")));
     }
     if let (0, Some(flow)) = (replays, options.flow) {
         return Err(Failed::Input(format!("none of the captures has a flow {flow}")));

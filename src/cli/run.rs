@@ -6,7 +6,9 @@ use std::io;
 use crate::bed::{Run, bed};
 use crate::clients::{ClientSpec, Family, KnownClient, Profile, Role, families};
 use crate::outcome::Outcome;
-use crate::report::{every_ladder, junit_of_runs, ladder, markdown_matrix, matrix, run_line, time};
+use crate::report::{
+    every_ladder, junit_of_expectations, junit_of_runs, ladder, markdown_matrix, matrix, run_line, time,
+};
 use crate::scenarios::unmet;
 use crate::servers::{BackEnd, Front, Security, ServerName};
 use crate::upgrade::servers as every_server;
@@ -43,8 +45,10 @@ pub(super) fn run(options: &RunOptions, out: &mut Out) -> Result<Status, Failed>
             out.line("")?;
             out.line("served: every call is answered; STALLED: both sides wait until then; refused: somebody says no;")?;
             out.line("races: timing decides whether calls are answered; *: the version before this one still worked.")?;
-            out.line("One of them in full:")?;
-            out.line("  muxbed run --client grpc-go@1.33.3 --server cmux-header")?;
+            if let Some(run) = most_telling(&runs, servers.len()) {
+                out.line("One of them in full:")?;
+                out.line(format_args!("  muxbed run --client '{}' --server {}", run.client, run.server))?;
+            }
         }
     }
     if options.format == ReportFormat::Human {
@@ -58,10 +62,17 @@ pub(super) fn run(options: &RunOptions, out: &mut Out) -> Result<Status, Failed>
 fn run_scenario(name: &str, options: &RunOptions, out: &mut Out) -> Result<Status, Failed> {
     let script = source::script(name)?;
     let mut scenario = bed().script(&script).map_err(Failed::input)?;
-    if let Some(name) = options.servers.first() {
-        scenario = scenario.named_server(name.parse().map_err(Failed::input)?);
-    } else if script.server.is_none() {
-        return Err(Failed::Input(format!("{name} names no server; add `--server NAME`")));
+    match options.servers.as_slice() {
+        [] if script.server.is_none() => {
+            return Err(Failed::Input(format!("{name} names no server; add `--server NAME`")));
+        }
+        [] => {}
+        [server] => scenario = scenario.named_server(server.parse().map_err(Failed::input)?),
+        [_, second, ..] => {
+            return Err(Failed::Input(format!(
+                "a scenario has one server: take away one `--server`, for example `--server {second}`"
+            )));
+        }
     }
     if script.clients.is_empty() && script.afterwards.is_empty() {
         return Err(Failed::Input(format!("{name} has no client, so nothing happens in it")));
@@ -70,14 +81,32 @@ fn run_scenario(name: &str, options: &RunOptions, out: &mut Out) -> Result<Statu
         scenario = scenario.seed(seed);
     }
     let runs = scenario.schedules(options.schedules).run_all();
-    let unmet = if options.servers.is_empty() { unmet(&script, &runs) } else { Vec::new() };
+    // What is expected is expected of the scenario's own server.
+    let judged = options.servers.is_empty() || script.server.is_none();
+    let unmet = if judged { unmet(&script, &runs) } else { Vec::new() };
+    let expects = judged && !(script.expectations.is_empty() && script.afterwards.is_empty());
     match options.format {
         ReportFormat::Json => runs.iter().try_for_each(|run| out.line(run_line(run)))?,
-        ReportFormat::Junit => out.line(junit_of_runs(&runs).map_err(Failed::input)?)?,
-        ReportFormat::Markdown | ReportFormat::Human => {
-            company(&runs, options, out)?;
-            unmet.iter().try_for_each(|words| out.line(format_args!("not as expected: {words}")))?;
+        ReportFormat::Junit if expects => {
+            out.line(junit_of_expectations(&runs, &unmet).map_err(Failed::input)?)?;
         }
+        ReportFormat::Junit => out.line(junit_of_runs(&runs).map_err(Failed::input)?)?,
+        ReportFormat::Markdown => {
+            out.line("```text")?;
+            company(&runs, options, out)?;
+            out.line("```")?;
+            unmet.iter().try_for_each(|unmet| out.line(format_args!("\nNot as expected: {unmet}")))?;
+        }
+        ReportFormat::Human => {
+            company(&runs, options, out)?;
+            unmet.iter().try_for_each(|unmet| out.line(format_args!("not as expected: {unmet}")))?;
+            if !judged && !script.expectations.is_empty() {
+                out.line("what the scenario expects is expected of its own server, and was not looked at")?;
+            }
+        }
+    }
+    if matches!(options.format, ReportFormat::Json | ReportFormat::Junit) {
+        unmet.iter().for_each(|unmet| out.remark(format_args!("not as expected: {unmet}")));
     }
     let broken = runs.iter().any(is_broken) || !unmet.is_empty();
     Ok(if broken { Status::Differs } else { Status::Expected })
@@ -103,6 +132,18 @@ fn ladders(run: &Run, options: &RunOptions, out: &mut Out) -> io::Result<()> {
         return every_ladder(run).iter().try_for_each(|ladder| out.line(ladder));
     }
     out.line(ladder(run).trim_end())
+}
+
+/// The run of a matrix, in rows of `servers`, that says most: the first stall where the client of the row before was served, or
+/// else the first stall, or else the first failure.
+fn most_telling(runs: &[Run], servers: usize) -> Option<&Run> {
+    let telling = |(number, run): &(usize, &Run)| {
+        let stalls = matches!(run.ending.outcome, Outcome::Stalled { .. });
+        let worked = number.checked_sub(servers).is_some_and(|before| runs[before].works());
+        (stalls, worked, !run.works())
+    };
+    // Of several that say as much the last one is the greatest.
+    runs.iter().enumerate().rev().max_by_key(telling).map(|(_, run)| run)
 }
 
 /// Outcomes that are nobody's design.
@@ -153,9 +194,6 @@ fn modes(family: &Family) -> Vec<Option<String>> {
 }
 
 fn servers(names: &[String]) -> Result<Vec<ServerName>, Failed> {
-    if names.iter().map(String::as_str).eq(["all"]) {
-        return Ok(every_server());
-    }
     if names.is_empty() {
         let named = |front, back_end| ServerName { security: Security::Cleartext, front, back_end };
         return Ok(vec![
@@ -174,6 +212,14 @@ fn servers(names: &[String]) -> Result<Vec<ServerName>, Failed> {
             ServerName { security: Security::Tls, ..named(Front::Mux, BackEnd::GrpcGo) },
             ServerName { security: Security::TlsWithoutAlpn, ..named(Front::Mux, BackEnd::GrpcGo) },
         ]);
+    }
+    named_servers(names)
+}
+
+/// The servers of these names; `all` by itself is every set-up that tells clients apart.
+pub(super) fn named_servers(names: &[String]) -> Result<Vec<ServerName>, Failed> {
+    if names.iter().map(String::as_str).eq(["all"]) {
+        return Ok(every_server());
     }
     names.iter().map(|name| name.parse().map_err(Failed::input)).collect()
 }

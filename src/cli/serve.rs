@@ -11,6 +11,12 @@ use super::{Failed, Out, Status};
 
 pub(super) fn serve(options: &ServeOptions, out: &mut Out) -> Result<Status, Failed> {
     let path = &options.config;
+    let level: LevelFilter = options.log.parse().map_err(|_| {
+        Failed::Input(format!(
+            "there is no log level `{}`: error, warn, info, debug, trace, off",
+            options.log
+        ))
+    })?;
     if options.check {
         let config = Config::read(path).map_err(Failed::input)?;
         config.tls.as_ref().map(server_config).transpose().map_err(Failed::input)?;
@@ -18,12 +24,6 @@ pub(super) fn serve(options: &ServeOptions, out: &mut Out) -> Result<Status, Fai
         out.line(format!("{} can be used: {rules} rules to {routes} routes", path.display()))?;
         return Ok(Status::Expected);
     }
-    let level: LevelFilter = options.log.parse().map_err(|_| {
-        Failed::Input(format!(
-            "there is no log level `{}`: error, warn, info, debug, trace, off",
-            options.log
-        ))
-    })?;
     // Somebody who uses this as a library may have installed one already.
     drop(tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(io::stderr).try_init());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -4,10 +4,11 @@ use std::io::Read;
 use std::path::Path;
 use std::{fs, io};
 
+use crate::clients::KnownClient;
 use crate::fuzzing::script_of;
 use crate::nearest;
 use crate::scenarios::{Known, KnownScenario, SCENARIOS};
-use crate::script::Script;
+use crate::script::{Complaint, Script, ScriptError, Who};
 
 use super::Failed;
 use super::arguments::ScenarioForm;
@@ -55,18 +56,30 @@ fn read(name: &str) -> Result<Option<Vec<u8>>, Failed> {
 }
 
 fn parse(name: &str, bytes: Vec<u8>) -> Result<Script, Failed> {
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let before = &error.as_bytes()[..valid];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let column = String::from_utf8_lossy(before).lines().last().unwrap_or_default().chars().count() + 1;
-        Failed::Input(format!(
-            "{name}:{line}:{column}: this is no text: byte {valid} is not UTF-8. Fuzz bytes become a scenario with \
-             `muxbed convert --from bytes`"
-        ))
-    })?;
     let name = if name == "-" { "standard input" } else { name };
-    Script::parse(name, &text).map_err(Failed::input)
+    let help = "fuzz bytes become a scenario with `muxbed convert --from bytes`";
+    let text = ScriptError::text_of(name, bytes, Some(help)).map_err(Failed::input)?;
+    let script = Script::parse(name, &text).map_err(Failed::input)?;
+    match unknown_client(&script, name, &text) {
+        Some(error) => Err(Failed::input(error)),
+        None => Ok(script),
+    }
+}
+
+/// The first client of a script that the catalogue does not know. A script may name any; who runs one wants to hear where
+/// the name stands.
+fn unknown_client(script: &Script, file: &str, source: &str) -> Option<ScriptError> {
+    let catalogued = script.clients.iter().filter_map(|client| match &client.who {
+        Who::Catalogued { spec, .. } => Some(spec),
+        Who::Scripted(_) => None,
+    });
+    let mut named = catalogued.chain(&script.afterwards);
+    let (unknown, error) = named.find_map(|spec| Some((spec, KnownClient::find(spec).err()?)))?;
+    let mut words = source.split_ascii_whitespace();
+    let written = words.find(|word| word.parse().as_ref() == Ok(unknown))?;
+    let at = source.find(written)?;
+    let complaint = Complaint::new(error.to_string());
+    Some(ScriptError::new(file, source, at..at + written.len(), complaint))
 }
 
 fn known(name: &str) -> Result<Script, Failed> {

@@ -5,18 +5,16 @@ use std::time::Duration;
 use crate::bed::{Run, find_client};
 use crate::clients::{ClientSpec, KnownClient};
 use crate::report::{indented, junit_of_upgrade, markdown_upgrade, time, upgrade_line};
-use crate::servers::ServerName;
 use crate::upgrade::{Change, Kind, servers, upgrade as upgrade_client};
 
 use super::arguments::{ReportFormat, UpgradeOptions};
+use super::run::named_servers;
 use super::{Failed, Out, Status, remarks};
 
 pub(super) fn upgrade(options: &UpgradeOptions, out: &mut Out) -> Result<Status, Failed> {
     let from = client(&options.library, &options.from)?;
     let to = client(&options.library, &options.to)?;
-    let named: Result<Vec<ServerName>, _> = options.servers.iter().map(|name| name.parse()).collect();
-    let named = named.map_err(Failed::input)?;
-    let looked_at = if named.is_empty() { servers() } else { named };
+    let looked_at = if options.servers.is_empty() { servers() } else { named_servers(&options.servers)? };
     let changes = upgrade_client(&from, &to, &looked_at);
     match options.format {
         ReportFormat::Json => changes.iter().try_for_each(|change| out.line(upgrade_line(change)))?,
@@ -67,6 +65,10 @@ fn human(from: &KnownClient, to: &KnownClient, changes: &[Change], out: &mut Out
             }
             if kind == Kind::Breaks {
                 helps(&alike, out)?;
+                out.line(format_args!(
+                    "  again: muxbed run --client '{}' --server {}",
+                    to.spec, first.server
+                ))?;
             }
         }
     }

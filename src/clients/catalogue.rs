@@ -106,7 +106,8 @@ impl KnownClient {
     ///
     /// As [`Self::find`]; and if no profile meets the condition.
     pub fn find_all(text: &str) -> Result<Vec<Self>, UnknownClient> {
-        let condition = text.split_once('@').filter(|(_, version)| version.starts_with(['<', '>', '*']));
+        let condition =
+            text.split_once('@').filter(|(_, version)| version.starts_with(['<', '>', '*', '=', '^', '~']));
         let Some((name, condition)) = condition else { return Ok(vec![Self::find(&text.parse()?)?]) };
         let (holds, version): (fn(Ordering) -> bool, &str) =
             if let Some(version) = condition.strip_prefix(">=") {
@@ -117,8 +118,10 @@ impl KnownClient {
                 (Ordering::is_gt, version)
             } else if let Some(version) = condition.strip_prefix('<') {
                 (Ordering::is_lt, version)
-            } else {
+            } else if condition == "*" {
                 (|_| true, "0")
+            } else {
+                return Err(UnknownClient::NoCondition { condition: condition.to_owned() });
             };
         let version: Version = version.parse()?;
         // An unknown name is the same error as for one client.
@@ -145,7 +148,10 @@ impl KnownClient {
                 Self { spec, family, profile }
             })
             .collect();
-        if meeting.is_empty() { Self::find(&probe).map(|known| vec![known]) } else { Ok(meeting) }
+        if meeting.is_empty() {
+            return Err(UnknownClient::NoneMeets { name: name.to_owned(), condition: condition.to_owned() });
+        }
+        Ok(meeting)
     }
 
     /// Whether the version is newer than any of which there are recordings, so that the profile is a guess.
@@ -237,6 +243,18 @@ pub enum UnknownClient {
         /// The oldest version that has a profile.
         oldest: String,
     },
+    /// What stands in the place of a version is neither one nor a condition on it.
+    NoCondition {
+        /// As written.
+        condition: String,
+    },
+    /// No profile begins with a version that meets the condition.
+    NoneMeets {
+        /// The family.
+        name: String,
+        /// The condition.
+        condition: String,
+    },
 }
 
 impl fmt::Display for UnknownClient {
@@ -256,6 +274,18 @@ impl fmt::Display for UnknownClient {
                 write!(
                     formatter,
                     "`{spec}` is older than any profile of its family; the oldest is for {oldest}"
+                )
+            }
+            Self::NoCondition { condition } => {
+                write!(
+                    formatter,
+                    "`{condition}` is no condition on a version; there are `<`, `<=`, `>`, `>=` and `*`"
+                )
+            }
+            Self::NoneMeets { name, condition } => {
+                write!(
+                    formatter,
+                    "no profile of {name} begins with a version that is {condition}; `muxbed explain {name}` lists them"
                 )
             }
         }

@@ -117,6 +117,11 @@ impl Plan {
         texts.max().unwrap_or(1)
     }
 
+    /// Whether it is a library's, whose users read that library's words and not the bed's.
+    pub(crate) fn has_words_of_its_own(&self) -> bool {
+        self.words_matter && !self.version.is_empty()
+    }
+
     /// Whether the client makes calls over connections, rather than walking down one ladder.
     pub(crate) fn makes_calls(&self) -> bool {
         self.behaviour.calls.is_some()

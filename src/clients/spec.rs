@@ -96,7 +96,7 @@ pub enum ClientSpecError {
         /// The text.
         text: String,
     },
-    /// A version without a number in it.
+    /// A version without a number in it, or with what no version has.
     BadVersion {
         /// The version as written.
         version: String,
@@ -117,7 +117,10 @@ impl fmt::Display for ClientSpecError {
                 write!(formatter, "`{text}` has no version; write NAME@VERSION, for example `grpc-go@1.33.3`")
             }
             Self::BadVersion { version } => {
-                write!(formatter, "`{version}` is no version: it has no number")
+                write!(
+                    formatter,
+                    "`{version}` is no version: one has a digit, and else letters, digits, `.`, `-` and `_`"
+                )
             }
             Self::BadPart { part, text } => write!(
                 formatter,

@@ -167,6 +167,9 @@ struct Prediction {
 
 fn opening(capture: &[u8]) -> Result<Opening, String> {
     let capture = capture::read(capture).map_err(|error| format!("its capture can't be read: {error}"))?;
+    if let Some(error) = &capture.cut_off {
+        return Err(format!("its capture can't be read to its end: {error}"));
+    }
     let Some(flow) = capture.flows.first() else { return Err("its capture holds no connection".to_owned()) };
     if !TlsConversation::begins(flow) {
         let flight = Flight::of(flow.data(Direction::ToServer).map(|(_, bytes)| bytes));

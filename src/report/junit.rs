@@ -3,9 +3,31 @@
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use crate::bed::Run;
+use crate::scenarios::Unmet;
 use crate::upgrade::{Change, Kind};
 
 use super::{ladder, time};
+
+/// A case for each run of a scenario that says what it expects: it fails with what does not hold for it. What is expected of
+/// a client that there is not is a case of its own.
+///
+/// # Errors
+///
+/// If XML can't say a text: it has no word for some control characters.
+pub fn junit_of_expectations(runs: &[Run], unmet: &[Unmet]) -> Result<String, SerializeError> {
+    let words_of = |run: Option<usize>| {
+        let concerned = unmet.iter().filter(|unmet| unmet.run == run);
+        concerned.map(|unmet| unmet.words.as_str()).collect::<Vec<_>>().join("; ")
+    };
+    let cases = runs.iter().enumerate().map(|(number, run)| {
+        let words = words_of(Some(number));
+        case_of_run(run, (!words.is_empty()).then(|| (words, ladder(run))))
+    });
+    let of_nobody = words_of(None);
+    let missing = (!of_nobody.is_empty())
+        .then(|| case("expectations".to_owned(), "scenario", Some((of_nobody, String::new()))));
+    written("muxbed run", cases.chain(missing))
+}
 
 /// A case for each run, which fails unless every possible result is a success.
 ///
@@ -13,10 +35,7 @@ use super::{ladder, time};
 ///
 /// If XML can't say a text: it has no word for some control characters.
 pub fn junit_of_runs(runs: &[Run]) -> Result<String, SerializeError> {
-    let cases = runs.iter().map(|run| {
-        let name = format!("{} against {}", run.client, run.server);
-        case(name, &run.server, (!run.works()).then(|| (worst(run), ladder(run))))
-    });
+    let cases = runs.iter().map(|run| case_of_run(run, (!run.works()).then(|| (worst(run), ladder(run)))));
     written("muxbed run", cases)
 }
 
@@ -43,6 +62,10 @@ fn written(name: &str, cases: impl Iterator<Item = TestCase>) -> Result<String, 
     let mut report = Report::new(name);
     report.add_test_suite(suite);
     report.to_string()
+}
+
+fn case_of_run(run: &Run, failure: Option<(String, String)>) -> TestCase {
+    case(format!("{} against {}", run.client, run.server), &run.server, failure)
 }
 
 fn case(name: String, server: &str, failure: Option<(String, String)>) -> TestCase {

@@ -48,7 +48,8 @@ pub fn every_ladder(run: &Run) -> Vec<String> {
 
 fn drawn(run: &Run, ending: &Ending, foot: &[String]) -> String {
     let mut rungs = rungs(ending);
-    let room = MOST_LINES.saturating_sub(foot.len() + 1);
+    let below: usize = foot.iter().map(|part| part.lines().count()).sum();
+    let room = MOST_LINES.saturating_sub(below + 1);
     if rungs.len() > room {
         let left_out = rungs.len() - room + 1;
         let middle = room / 2;
@@ -80,6 +81,7 @@ fn rungs(ending: &Ending) -> Vec<String> {
     let clients = events.iter().any(|event| matches!(event.what, What::Dialled { client: 1.., .. }));
     let mut readers: BTreeMap<(u32, u8), Direction> = BTreeMap::new();
     let mut rungs = Vec::new();
+    let asked = ending.connections.iter().any(|summary| summary.requests > 0);
     let mut sealed = BTreeMap::new();
     for event in events {
         let connection = if several { format!("#{} ", event.connection + 1) } else { String::new() };
@@ -117,9 +119,13 @@ fn rungs(ending: &Ending) -> Vec<String> {
             What::Routed { who, route } => format!("  {who} hands over to {route}"),
             // A call that fails need not have had a connection.
             What::CallEnded { client, error } => {
-                let how = if error.is_none() { "is answered" } else { "fails" };
                 let whose = if clients { format!(" of client {}", client + 1) } else { String::new() };
-                rungs.push(format!("{:>9}  call{whose} {how}", time(event.at)));
+                let how = match error {
+                    Some(_) => format!("call{whose} fails"),
+                    None if asked || clients => format!("call{whose} is answered"),
+                    None => "all is said".to_owned(),
+                };
+                rungs.push(format!("{:>9}  {how}", time(event.at)));
                 continue;
             }
         };

@@ -11,7 +11,7 @@ pub use json::{
     Observed, fidelity_line, fidelity_summary, probe_line, replay_line, run_line, search_line,
     search_summary, upgrade_line,
 };
-pub use junit::{junit_of_runs, junit_of_upgrade};
+pub use junit::{junit_of_expectations, junit_of_runs, junit_of_upgrade};
 pub use ladder::{every_ladder, indented, ladder, time};
 pub use markdown::{markdown_matrix, markdown_upgrade};
 pub use matrix::{cell, matrix};

@@ -37,6 +37,16 @@ impl ScriptError {
         Self { file: file.to_owned(), line, column, message, help, rendered }
     }
 
+    /// The text that a file holds, which every form here is in UTF-8.
+    pub(crate) fn text_of(file: &str, bytes: Vec<u8>, help: Option<&str>) -> Result<String, Self> {
+        String::from_utf8(bytes).map_err(|error| {
+            let valid = error.utf8_error().valid_up_to();
+            let mut complaint = Complaint::new(format!("this is no text: byte {valid} is not UTF-8"));
+            complaint.help = help.map(str::to_owned);
+            Self::new(file, &String::from_utf8_lossy(error.as_bytes()), valid..valid, complaint)
+        })
+    }
+
     /// A file that lacks what it is about.
     pub(crate) fn empty(file: &str, source: &str, what: &str) -> Self {
         Self::new(file, source, source.len()..source.len(), Complaint::new(format!("{what} is missing")))

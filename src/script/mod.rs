@@ -31,6 +31,9 @@
 //! has answered 101; `close` at the end of a call is for clients that use
 //! a connection once, and `tries 4` for those that see four connections fail before they give a call up. `unagreed`
 //! begins what is still written where the server has chosen no protocol by ALPN and the client fails for it.
+//!
+//! An `on` line names a [`Trigger`], when it counts (a [`Phase`], `after goaway`, `code REFUSED_STREAM`), and an [`Action`]: `fail "TEXT"`,
+//! with `or "TEXT"` for another build; `fail at deadline "TEXT"`; `retry`, with `else "TEXT"` for the second time; `ignore`; `later`.
 
 mod ast;
 pub mod bytes;

@@ -44,8 +44,8 @@ impl Config {
     /// If it can't be read or meant.
     pub fn read(file: &Path) -> Result<Self, ServeError> {
         let name = file.display().to_string();
-        let text =
-            std::fs::read_to_string(file).map_err(|error| ServeError::Unreadable(name.clone(), error))?;
+        let bytes = std::fs::read(file).map_err(|error| ServeError::Unreadable(name.clone(), error))?;
+        let text = ConfigError::text_of(&name, bytes).map_err(ServeError::Config)?;
         Ok(Self::parse(&name, &text).map_err(ServeError::Config)?.beside(file))
     }
 }

@@ -1,4 +1,4 @@
-//! TLS on the simulated network: the one module that knows rustls.
+//! TLS on the simulated network. Real listeners have theirs in `mux` and `serve`.
 //!
 //! A simulated client speaks through a [`ClientSession`], a machine that is given bytes and says what they mean; the servers
 //! whose names begin with `tls-` stand behind [`accept`]. Both are rustls, real keys and all, and still a run is a function of

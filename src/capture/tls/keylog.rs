@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::capture::{Capture, SecretsKind};
+use crate::hexadecimal::from_hexadecimal;
 
 /// The secrets of sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,7 +123,7 @@ fn entry(line: &[u8]) -> Result<Option<Entry>, &'static str> {
     let (Some(random), Some(secret), None) = (words.next(), words.next(), words.next()) else {
         return Err("a label, a random and a secret");
     };
-    let (Some(random), Some(secret)) = (from_hex(random), from_hex(secret)) else {
+    let (Some(random), Some(secret)) = (octets(random), octets(secret)) else {
         return Err("a random and a secret in hexadecimal");
     };
     let Some(name) = SecretName::from_label(label) else { return Ok(None) };
@@ -136,12 +137,9 @@ fn entry(line: &[u8]) -> Result<Option<Entry>, &'static str> {
     Ok(Some((random, name, secret)))
 }
 
-fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
-    if digits.is_empty() || !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    digits.chunks_exact(2).map(|pair| Some((digit(pair[0])? << 4 | digit(pair[1])?) as u8)).collect()
+fn octets(digits: &[u8]) -> Option<Vec<u8>> {
+    let octets = std::str::from_utf8(digits).ok().and_then(|digits| from_hexadecimal(digits).ok())?;
+    (!octets.is_empty()).then_some(octets)
 }
 
 impl SecretName {

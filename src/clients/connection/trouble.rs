@@ -84,6 +84,9 @@ impl Connection {
             Some(Action::Retry(None)) => "the connection is draining".to_owned(),
             // What was put off until now can't be put off again.
             Some(Action::Later) | None => match self.default_text(trigger) {
+                Some(text) if plan.has_words_of_its_own() => {
+                    format!("{text} (the client's own words for this are not known)")
+                }
                 Some(text) => text.to_owned(),
                 None => return,
             },

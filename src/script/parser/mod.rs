@@ -47,6 +47,10 @@ impl Script {
                     let client = client(&mut line, body, &script.field_lists)?;
                     script.clients.push(client);
                 }
+                "server" if script.server.is_some() => {
+                    let complaint = Complaint::new("a script has one server, and this is another");
+                    return Err(line.complain(complaint));
+                }
                 "server" => {
                     script.server = Some(line.parsed("a server's name")?);
                     line.finish()?;

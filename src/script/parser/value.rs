@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::hexadecimal::from_hexadecimal;
 use crate::net::Offsets;
+use crate::quantity::quantity;
 use crate::script::error::Complaint;
 use crate::script::{Line, ScriptError};
 use crate::wire::hpack::{Huffman, Indexing, NameSource, Policy, StaticEntry};
@@ -13,10 +15,7 @@ const UNITS: [(&str, u64); 4] = [("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("
 
 pub(super) fn duration(line: &mut Line<'_>) -> Result<Duration, ScriptError> {
     let word = line.expect_word("a duration, for example `20s` or `5ms`,")?;
-    let digits = word.trim_end_matches(|character: char| character.is_ascii_alphabetic());
-    let unit = UNITS.iter().find(|(unit, _)| *unit == &word[digits.len()..]);
-    let nanoseconds = unit.and_then(|(_, size)| digits.parse::<u64>().ok()?.checked_mul(*size));
-    nanoseconds.map(Duration::from_nanos).ok_or_else(|| {
+    quantity(&word, &UNITS).map(Duration::from_nanos).ok_or_else(|| {
         line.complain_last(
             Complaint::new(format!("`{word}` is no duration")).help("write for example `20s` or `5ms`"),
         )
@@ -64,18 +63,11 @@ pub(super) fn word_or_text(line: &mut Line<'_>, what: &str) -> Result<String, Sc
 pub(super) fn hexadecimal(line: &mut Line<'_>) -> Result<Bytes, ScriptError> {
     let mut bytes = Vec::new();
     while let Some(word) = line.word() {
-        let digits: Option<Vec<u8>> = word
-            .chars()
-            .map(|character| character.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-            .collect();
-        match digits {
-            Some(digits) if digits.len() % 2 == 0 => {
-                bytes.extend(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]));
-            }
-            _ => {
-                return Err(line.complain_last(Complaint::new(format!(
-                    "`{word}` is not bytes in hexadecimal: it needs an even number of digits"
-                ))));
+        match from_hexadecimal(&word) {
+            Ok(more) => bytes.extend(more),
+            Err(error) => {
+                let complaint = Complaint::new(format!("`{word}` is not bytes in hexadecimal: {error}"));
+                return Err(line.complain_last(complaint));
             }
         }
     }

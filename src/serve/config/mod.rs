@@ -176,7 +176,15 @@ impl Config {
         } else if listen.as_text().is_some() {
             vec![address(&listen)?]
         } else {
-            listen.list("addresses")?.iter().map(address).collect::<Result<_, _>>()?
+            let mut all = Vec::new();
+            for value in listen.list("addresses")? {
+                let address = address(&value)?;
+                if all.contains(&address) && !address.is_any_port() {
+                    return Err(value.wrong(format!("{address} is listened on already")));
+                }
+                all.push(address);
+            }
+            all
         };
         let mut routes = BTreeMap::new();
         let named = root.expect("routes")?;
@@ -226,7 +234,7 @@ impl Config {
             listen,
             sniff,
             drain: root.get("drain").map_or(Ok(DEFAULT_DRAIN), |value| value.duration())?,
-            metrics: root.get("metrics").map(|value| socket_address(&value)).transpose()?,
+            metrics: root.get("metrics").map(|value| metrics(&value)).transpose()?,
             proxy_headers: root.get("proxy-headers").map_or(Ok(ProxyHeaders::Unexpected), expectation)?,
             tls: root.get("tls").map(|value| tls(&value)).transpose()?,
             early_settings: root
@@ -244,19 +252,23 @@ const CLOSE: &str = "close";
 const DEFAULT_DRAIN: Duration = Duration::from_secs(10);
 
 fn address(value: &Value<'_>) -> Result<Address, Wrong> {
-    match value.text("an address")?.strip_prefix("unix:") {
+    let help = "write for example \"127.0.0.1:8080\", \"[::]:8080\" or \"unix:/run/mux.sock\"";
+    match value.text("an address")?.strip_prefix("unix:").filter(|path| !path.is_empty()) {
         Some(path) => Ok(Address::Unix(path.into())),
-        None => socket_address(value).map(Address::Tcp),
+        None => socket_address(value).map(Address::Tcp).map_err(|wrong| wrong.help(help)),
     }
+}
+
+/// Where metrics are served.
+fn metrics(value: &Value<'_>) -> Result<SocketAddr, Wrong> {
+    let help = "write for example \"127.0.0.1:9090\"; metrics are served over TCP only";
+    socket_address(value).map_err(|wrong| wrong.help(help))
 }
 
 fn socket_address(value: &Value<'_>) -> Result<SocketAddr, Wrong> {
     let text = value.text("an address")?;
-    text.strip_prefix("tcp:").unwrap_or(text).parse().map_err(|_| {
-        value
-            .wrong(format!("`{text}` is no address to listen on"))
-            .help("write for example \"127.0.0.1:8080\", \"[::]:8080\" or \"unix:/run/mux.sock\"")
-    })
+    let address = text.strip_prefix("tcp:").unwrap_or(text).parse();
+    address.map_err(|_| value.wrong(format!("`{text}` is no address to listen on")))
 }
 
 fn target(value: &Value<'_>) -> Result<Target, Wrong> {
@@ -350,6 +362,13 @@ fn early_settings(value: &Value<'_>) -> Result<Early, Wrong> {
         }
     }
     Ok(Early::Stated(EarlySettings::of_back_end(&own)))
+}
+
+impl Address {
+    /// Whether the system chooses the port, each time another.
+    fn is_any_port(&self) -> bool {
+        matches!(self, Self::Tcp(address) if address.port() == 0)
+    }
 }
 
 impl fmt::Display for Address {

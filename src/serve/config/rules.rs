@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::source::{Value, Wrong};
+use crate::hexadecimal::from_hexadecimal;
 use crate::mux;
 use crate::mux::Rule;
 use crate::script::Complaint;
@@ -94,8 +95,13 @@ pub(super) fn rule(when: &Value<'_>) -> Result<Rule, Wrong> {
         }
         "prefix-hex" => {
             let texts = of.texts("bytes in hexadecimal")?;
-            let bytes: Option<Vec<Bytes>> = texts.into_iter().map(hexadecimal).collect();
-            Rule::AnyBytes(bytes.ok_or_else(|| of.wrong("these are no bytes in hexadecimal"))?)
+            let bytes = texts.into_iter().map(|text| {
+                let digits: String = text.split_ascii_whitespace().collect();
+                from_hexadecimal(&digits)
+                    .map(Bytes::from)
+                    .map_err(|error| of.wrong(format!("`{text}` is not bytes in hexadecimal: {error}")))
+            });
+            Rule::AnyBytes(bytes.collect::<Result<_, _>>()?)
         }
         "http1-method" => {
             let methods = of.texts("a method, or several,")?;
@@ -141,17 +147,4 @@ fn check_name(value: &Value<'_>, name: &str) -> Result<(), Wrong> {
         return Err(value.wrong(format!("no field has the name `{name}`")));
     }
     Ok(())
-}
-
-fn hexadecimal(text: &str) -> Option<Bytes> {
-    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    let pairs = digits.chunks_exact(2);
-    if !pairs.remainder().is_empty() {
-        return None;
-    }
-    let byte = |pair: &[u8]| {
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok()
-    };
-    pairs.map(byte).collect()
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::quantity::quantity;
 use crate::script::{Complaint, ScriptError};
 
 /// A configuration that can't be used: what is wrong and where, with line and caret.
@@ -16,6 +17,10 @@ pub struct ConfigError(ScriptError);
 impl ConfigError {
     pub(super) fn new(file: &str, text: &str, wrong: Wrong) -> Self {
         Self(ScriptError::new(file, text, wrong.span, wrong.complaint))
+    }
+
+    pub(in crate::serve) fn text_of(file: &str, bytes: Vec<u8>) -> Result<String, Self> {
+        ScriptError::text_of(file, bytes, None).map_err(Self)
     }
 
     /// The line, from 1.
@@ -194,10 +199,4 @@ impl<'a> Section<'a> {
         }
         Ok(self)
     }
-}
-
-fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
-    let (_, size) = units.iter().find(|(unit, _)| *unit == &text[digits.len()..])?;
-    digits.parse::<u64>().ok()?.checked_mul(*size)
 }
