@@ -105,14 +105,17 @@ fn in_every_format_a_scenario_fails_by_what_it_expects() {
 
 #[test]
 fn who_reads_no_further_takes_nothing_from_the_exit_code() {
-    let mut muxbed = Command::new(env!("CARGO_BIN_EXE_muxbed"));
-    let mut running = muxbed
-        .args(["upgrade", "grpc-go", "1.17.0", "1.18.0", "--format", "json"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program runs");
-    drop(running.stdout.take());
-    assert_eq!(running.wait().expect("it ends").code(), Some(1));
+    for (arguments, status) in
+        [(&["upgrade", "grpc-go", "1.17.0", "1.18.0"][..], 1), (&["fidelity", "captures/observed.json"], 0)]
+    {
+        let mut muxbed = Command::new(env!("CARGO_BIN_EXE_muxbed"));
+        let muxbed = muxbed.args(arguments).args(["--format", "json"]);
+        let piped = muxbed.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = piped.spawn().expect("the program runs");
+        drop(running.stdout.take());
+        let output = running.wait_with_output().expect("it ends");
+        assert_eq!(told(&output), (Some(status), String::new()), "{arguments:?}");
+    }
 }
 
 #[test]

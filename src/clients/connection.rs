@@ -4,6 +4,7 @@
 //! write and what its [`Channel`](super::channel::Channel) has to know. What happens out of turn meets the reactions of
 //! the plan: everything that tells one client version from another is data there.
 
+mod news;
 mod trouble;
 mod walk;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::outcome::{Refusal, WaitingFor};
+use crate::outcome::WaitingFor;
 use crate::script::{Acknowledging, Awaited, Trigger};
 use crate::wire::hpack::Encoder;
 use crate::wire::{Frame, StreamId};
@@ -21,6 +22,8 @@ use crate::wire::{Frame, StreamId};
 use super::answers::{Answer, Answers};
 use super::plan::{Plan, encode_frame};
 use crate::tls::Trouble;
+
+pub(crate) use news::{CallEnd, Cause, Failure, News, Pace, Request};
 
 /// A connection, from dialling to its end.
 #[derive(Debug)]
@@ -55,68 +58,6 @@ pub(crate) struct Connection {
     met_deadline: bool,
     requests: VecDeque<Request>,
     news: VecDeque<News>,
-}
-
-/// How long a client takes between one thing and the next, on one connection: part of a schedule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Pace {
-    /// Between two writes with nothing awaited in between.
-    pub(crate) between_writes: Duration,
-    /// Between being ready and taking a call.
-    pub(crate) before_call: Duration,
-    /// Between the last step of a call and closing, where a connection is used once.
-    pub(crate) before_close: Duration,
-    /// Which build of the client it is, where builds say different things.
-    pub(crate) build: usize,
-}
-
-/// What the connection wants done to its socket, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Request {
-    Write(Bytes),
-    Finish,
-    Close,
-    Reset,
-}
-
-/// What the channel has to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum News {
-    /// The connection is READY.
-    Ready,
-    /// The connection never became ready.
-    Failed(Failure),
-    /// The connection was ready and can't take another call.
-    Lost,
-    /// The call on it has ended.
-    CallEnded(CallEnd),
-}
-
-/// How a call ended, seen from its connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum CallEnd {
-    Answered,
-    Failed(Failure),
-    /// It failed, and its user is told when its time is over.
-    FailedUntold(Failure),
-    /// It was not processed and goes to another connection, or fails like this if it has done so before.
-    Retry(Failure),
-}
-
-/// Why something failed: what the user reads, and what it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
-    pub(crate) text: String,
-    pub(crate) cause: Cause,
-}
-
-/// What a failure was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
-    Refused(Refusal),
-    Waited(WaitingFor),
-    /// Whatever its connection tells: the client is code, of which only the words are known.
-    Unknown,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
