@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use muxbed::capture::KeyLog;
 use muxbed::wire::proxy::{Header, Progress};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -51,6 +52,7 @@ impl Serve {
         fs::write(&file, format!("listen = \"127.0.0.1:0\"\n{tls}{config}")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_muxbed"));
         command.args(["serve", "--config"]).arg(&file).stdout(Stdio::piped()).kill_on_drop(true);
+        command.env("SSLKEYLOGFILE", folder().join(format!("{name}-keys.log")));
         let mut child = command.spawn().unwrap();
         let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut addresses = Vec::new();
@@ -168,6 +170,18 @@ async fn rules_look_at_the_handshake_and_inside_and_back_ends_are_told_what_it_a
     client.flush().await.unwrap();
     assert_eq!(rest(client).await, b"");
     serve.ends_when_told().await;
+}
+
+#[tokio::test]
+async fn the_secrets_of_sessions_go_to_the_key_log_that_the_environment_names() {
+    let keys = folder().join("tls-logged-keys.log");
+    drop(fs::remove_file(&keys));
+    let routes = "[routes]\ngrpc = \"unix:/nowhere\"\n[[rules]]\nwhen = \"grpc\"\nto = \"grpc\"\n";
+    let serve = Serve::start("tls-logged", routes, 1).await;
+    drop(serve.client("muxbed.test", &["h2"]).await);
+    serve.ends_when_told().await;
+    let log = KeyLog::parse(&fs::read(&keys).unwrap()).unwrap();
+    assert_eq!(log.len(), 4, "two secrets of the handshake and two of the session");
 }
 
 #[tokio::test]

@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{KeyLogFile, ServerConfig};
 
 use super::config::Tls;
 
@@ -45,6 +45,8 @@ pub fn server_config(tls: &Tls) -> Result<Arc<ServerConfig>, IdentityError> {
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|error| fault(&tls.certificate, &error))?;
+    // Does nothing unless `SSLKEYLOGFILE` names a file: then what is captured here can be read, and replayed.
+    config.key_log = Arc::new(KeyLogFile::new());
     config.alpn_protocols = tls.alpn.iter().map(|name| name.clone().into_bytes()).collect();
     Ok(Arc::new(config))
 }

@@ -24,6 +24,7 @@ pub(crate) struct Serving {
     certificate: PathBuf,
     mux_certificate: PathBuf,
     keys: PathBuf,
+    mux_keys: PathBuf,
     programs: Vec<Program>,
 }
 
@@ -35,10 +36,13 @@ impl Serving {
             certificate: machine.kept("certificate.pem"),
             mux_certificate: machine.kept("mux-certificate.pem"),
             keys: machine.kept("keys.log"),
+            mux_keys: machine.kept("mux-keys.log"),
             programs: Vec::new(),
         };
-        if serving.keys.exists() {
-            fs::remove_file(&serving.keys).map_err(|error| error.to_string())?;
+        for keys in [&serving.keys, &serving.mux_keys] {
+            if keys.exists() {
+                fs::remove_file(keys).map_err(|error| error.to_string())?;
+            }
         }
         let back_ends = serving.back_ends(machine, cells)?;
         let is_there = |server: &ServerName| {
@@ -99,7 +103,7 @@ impl Serving {
 
     /// The secrets of all TLS sessions so far, in the form of `SSLKEYLOGFILE`.
     pub(crate) fn keys(&self) -> Vec<u8> {
-        fs::read(&self.keys).unwrap_or_default()
+        [&self.keys, &self.mux_keys].map(|keys| fs::read(keys).unwrap_or_default()).concat()
     }
 
     /// Starts the back ends that are processes of their own; gives their ports.
@@ -173,7 +177,7 @@ impl Serving {
             let file = machine.kept(&format!("{server}.toml"));
             write(&file, config)?;
             let mut command = Command::new(env!("CARGO_BIN_EXE_muxbed"));
-            command.args(["serve", "--config"]).arg(&file);
+            command.args(["serve", "--config"]).arg(&file).env("SSLKEYLOGFILE", &self.mux_keys);
             match Program::start(command, own.len()) {
                 Ok((program, ports)) => {
                     self.programs.push(program);

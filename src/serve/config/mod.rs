@@ -96,7 +96,8 @@ pub enum Early {
     Asked,
 }
 
-/// TLS at the listener.
+/// TLS at the listener. Its sessions' secrets are written to the file that the environment variable `SSLKEYLOGFILE` names, if it
+/// names one: whoever has that file can read what was captured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
     /// The file with the certificate and those that it hangs on, in PEM.
