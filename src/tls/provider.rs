@@ -2,8 +2,12 @@
 //!
 //! ring draws its X25519 keys from the system, which would make every run different, so the exchange is x25519-dalek's with a
 //! key drawn here. The generator belongs to the run: each run has a thread for itself, and begins with [`begin_run`].
+//!
+//! Since each run draws the same keys, their products are kept: a scenario is run under many schedules, and multiplying them was
+//! most of what a handshake cost.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use rustls::crypto::{
@@ -17,8 +21,15 @@ use x25519_dalek::{PublicKey, StaticSecret};
 /// The first state of every run's generator; any number but 0 does.
 const SEED: u64 = 0x6d75_7862_6564_2020;
 
+/// The most products that a thread keeps.
+const MOST_PRODUCTS: usize = 8192;
+
+type Key = [u8; 32];
+
 thread_local! {
     static GENERATOR: Cell<u64> = const { Cell::new(SEED) };
+    /// What comes of a secret with the base point, or with a peer's key.
+    static PRODUCTS: RefCell<BTreeMap<(Key, Option<Key>), Key>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// Puts this thread's generator at its beginning.
@@ -74,11 +85,9 @@ struct Exchange;
 
 impl SupportedKxGroup for Exchange {
     fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {
-        let mut key = [0; 32];
-        Generator.fill(&mut key)?;
-        let secret = StaticSecret::from(key);
-        let public = PublicKey::from(&secret).to_bytes();
-        Ok(Box::new(Started { secret, public }))
+        let mut secret = Key::default();
+        Generator.fill(&mut secret)?;
+        Ok(Box::new(Started { secret, public: product(secret, None) }))
     }
 
     fn name(&self) -> NamedGroup {
@@ -87,15 +96,14 @@ impl SupportedKxGroup for Exchange {
 }
 
 struct Started {
-    secret: StaticSecret,
-    public: [u8; 32],
+    secret: Key,
+    public: Key,
 }
 
 impl ActiveKeyExchange for Started {
     fn complete(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, Error> {
-        let peer: [u8; 32] = peer.try_into().map_err(|_| PeerMisbehaved::InvalidKeyShare)?;
-        let shared = self.secret.diffie_hellman(&PublicKey::from(peer));
-        Ok(SharedSecret::from(shared.as_bytes().as_slice()))
+        let peer = Key::try_from(peer).map_err(|_| PeerMisbehaved::InvalidKeyShare)?;
+        Ok(SharedSecret::from(product(self.secret, Some(peer)).as_slice()))
     }
 
     fn pub_key(&self) -> &[u8] {
@@ -105,4 +113,19 @@ impl ActiveKeyExchange for Started {
     fn group(&self) -> NamedGroup {
         NamedGroup::X25519
     }
+}
+
+fn product(secret: Key, peer: Option<Key>) -> Key {
+    PRODUCTS.with_borrow_mut(|products| {
+        if products.len() >= MOST_PRODUCTS {
+            products.clear();
+        }
+        *products.entry((secret, peer)).or_insert_with(|| {
+            let secret = StaticSecret::from(secret);
+            match peer {
+                None => PublicKey::from(&secret).to_bytes(),
+                Some(peer) => secret.diffie_hellman(&PublicKey::from(peer)).to_bytes(),
+            }
+        })
+    })
 }
