@@ -25,6 +25,9 @@ use crate::wire::{Frame, FrameReader, PREFACE, RawFrame};
 /// How `HTTP1Fast` reads: the longest method with a space after it.
 const LONGEST_METHOD: usize = 8;
 
+/// The most that is read at once: a run may have ten thousands of connections that wait for the rest of a frame.
+const LONGEST_READ: usize = 4096;
+
 /// What `HTTP1Fast` looks for.
 pub(crate) const METHODS: [&[u8]; 8] =
     [b"OPTIONS", b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"TRACE", b"CONNECT"];
@@ -80,7 +83,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sniffer<S> {
     /// At most `most` bytes: of the buffer if there are any, else of one read from the socket. None at its end.
     async fn read(&mut self, most: usize) -> io::Result<Bytes> {
         if self.position == self.buffer.len() {
-            let mut bytes = vec![0; most];
+            // Go makes room for the 16 MiB that a frame may claim. To read them in parts comes to the same.
+            let mut bytes = vec![0; most.min(LONGEST_READ)];
             let length = self.stream.read(&mut bytes).await?;
             self.buffer.extend_from_slice(&bytes[..length]);
         }
