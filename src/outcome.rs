@@ -110,6 +110,11 @@ impl Outcome {
         matches!(self, Self::Served { .. })
     }
 
+    /// Whether it is nobody's design: a fault of the multiplexer, of the server under test, or of the bed.
+    pub(crate) fn is_broken(&self) -> bool {
+        matches!(self, Self::Corrupted | Self::Panicked { .. } | Self::HarnessError { .. })
+    }
+
     /// How bad it is for those who deploy it, to choose one of several possible outcomes: a stall is worse than a
     /// clear no.
     pub(crate) fn severity(&self) -> u8 {

@@ -56,7 +56,7 @@ pub(super) fn run(options: &RunOptions, out: &mut Out) -> Result<Status, Failed>
             out.line(remark)?;
         }
     }
-    Ok(if runs.iter().any(is_broken) { Status::Differs } else { Status::Expected })
+    Ok(if runs.iter().any(|run| run.ending.outcome.is_broken()) { Status::Differs } else { Status::Expected })
 }
 
 fn run_scenario(name: &str, options: &RunOptions, out: &mut Out) -> Result<Status, Failed> {
@@ -108,7 +108,7 @@ fn run_scenario(name: &str, options: &RunOptions, out: &mut Out) -> Result<Statu
     if matches!(options.format, ReportFormat::Json | ReportFormat::Junit) {
         unmet.iter().for_each(|unmet| out.remark(format_args!("not as expected: {unmet}")));
     }
-    let broken = runs.iter().any(is_broken) || !unmet.is_empty();
+    let broken = runs.iter().any(|run| run.ending.outcome.is_broken()) || !unmet.is_empty();
     Ok(if broken { Status::Differs } else { Status::Expected })
 }
 
@@ -144,11 +144,6 @@ fn most_telling(runs: &[Run], servers: usize) -> Option<&Run> {
     };
     // Of several that say as much the last one is the greatest.
     runs.iter().enumerate().rev().max_by_key(telling).map(|(_, run)| run)
-}
-
-/// Outcomes that are nobody's design.
-fn is_broken(run: &Run) -> bool {
-    matches!(run.ending.outcome, Outcome::Corrupted | Outcome::Panicked { .. } | Outcome::HarnessError { .. })
 }
 
 fn clients(specs: &[String]) -> Result<Vec<KnownClient>, Failed> {

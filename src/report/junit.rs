@@ -21,6 +21,7 @@ pub fn junit_of_expectations(runs: &[Run], unmet: &[Unmet]) -> Result<String, Se
     };
     let cases = runs.iter().enumerate().map(|(number, run)| {
         let words = words_of(Some(number));
+        let words = if words.is_empty() && run.ending.outcome.is_broken() { worst(run) } else { words };
         case_of_run(run, (!words.is_empty()).then(|| (words, ladder(run))))
     });
     let of_nobody = words_of(None);
