@@ -104,13 +104,14 @@ fn handshake(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) {
     assert_eq!(client.alpn_protocol(), Some(&b"h2"[..]));
 }
 
-/// A client that shakes hands and leaves, under one schedule.
+/// A client that shakes hands and leaves, under one schedule. The products of its keys are kept from the run before, as always but
+/// for the first.
 fn in_the_bed() -> Subject {
     let script = "client \"c\"\n  tls alpn=h2 sni=muxbed.test versions=1.3\n  close\nserver tls-mute\n";
     let script = Script::parse("bench", script).expect("it can be read");
     let scenario = bed().script(&script).expect("it has no client of the catalogue");
     assert!(scenario.run_once().outcome().is_served());
-    Subject::once("the same in the bed, over the link", Unit::Often, move || {
+    Subject::once("one in the bed, over the link, with products that are kept", Unit::Often, move || {
         drop(black_box(scenario.run_once()));
     })
 }
