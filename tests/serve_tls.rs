@@ -220,6 +220,6 @@ async fn a_certificate_that_is_not_there_is_named_and_exits_with_2() {
     let output = soon(run).await.unwrap();
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("nowhere.pem: "), "{said}");
+    assert!(said.contains("nowhere.pem: ") && said.contains("tls-missing.toml:2:23"), "{said}");
     assert!(output.stdout.is_empty());
 }

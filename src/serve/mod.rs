@@ -46,7 +46,16 @@ impl Config {
         let name = file.display().to_string();
         let bytes = std::fs::read(file).map_err(|error| ServeError::Unreadable(name.clone(), error))?;
         let text = ConfigError::text_of(&name, bytes).map_err(ServeError::Config)?;
-        Ok(Self::parse(&name, &text).map_err(ServeError::Config)?.beside(file))
+        let config = Self::parse(&name, &text).map_err(ServeError::Config)?.beside(file);
+        if let Some(tls) = &config.tls {
+            for (key, path) in [("certificate", &tls.certificate), ("key", &tls.key)] {
+                if let Err(error) = std::fs::File::open(path) {
+                    let message = format!("{}: {error}", path.display());
+                    return Err(ServeError::Config(ConfigError::of_tls(&name, &text, key, message)));
+                }
+            }
+        }
+        Ok(config)
     }
 }
 

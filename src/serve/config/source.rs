@@ -19,6 +19,14 @@ impl ConfigError {
         Self(ScriptError::new(file, text, wrong.span, wrong.complaint))
     }
 
+    /// What is wrong with what the text says behind `key` of `tls`.
+    pub(in crate::serve) fn of_tls(file: &str, text: &str, key: &str, message: String) -> Self {
+        let table = DeTable::parse(text).ok();
+        let tls = table.as_ref().and_then(|table| table.get_ref().get("tls")?.get_ref().as_table());
+        let span = tls.and_then(|tls| tls.get(key)).map_or(0..0, Spanned::span);
+        Self::new(file, text, Wrong::new(span, message))
+    }
+
     pub(in crate::serve) fn text_of(file: &str, bytes: Vec<u8>) -> Result<String, Self> {
         ScriptError::text_of(file, bytes, None).map_err(Self)
     }
