@@ -34,23 +34,40 @@ fn folder(name: &str) -> PathBuf {
     path
 }
 
-#[test]
+/// A live server that says this to everybody, whatever they say.
 #[expect(clippy::disallowed_methods, reason = "a live server has a thread of its own")]
-fn an_answer_in_http1_is_no_handshake() {
+fn says(words: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound").to_string();
     std::thread::spawn(move || {
+        // None is closed: with bytes unread that would be a reset, which may overtake the answer.
+        let mut streams = Vec::new();
         for stream in listener.incoming() {
             let mut stream = stream.expect("a connection");
             let _ = stream.read(&mut [0; 1024]);
-            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+            let _ = stream.write_all(words);
+            streams.push(stream);
         }
     });
+    address
+}
+
+#[test]
+fn an_answer_in_http1_is_no_handshake() {
+    let address = says(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
     let clients = ["--client", "grpc-go@1.83.1", "--client", "grpcio@1.85.1"];
     let (status, said) = told(&muxbed(&[&["check", &address][..], &clients].concat()));
     assert_eq!(status, Some(1), "{said}");
     assert!(said.contains("there is no handshake: the server answers in HTTP/1, with status 400"), "{said}");
     assert!(said.contains(&format!("again: muxbed check {address} --client 'grpc-go@1.83.1'")), "{said}");
+}
+
+#[test]
+fn what_a_client_would_say_is_not_made_up() {
+    let address = says(b"\0\0\x05\x04\0\0\0\0\0short");
+    let (status, said) = told(&muxbed(&["check", &address, "--client", "tonic@0.14.9"]));
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("(the client's own words for this are not known)"), "{said}");
 }
 
 #[test]
