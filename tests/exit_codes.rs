@@ -59,7 +59,10 @@ fn an_answer_in_http1_is_no_handshake() {
     let (status, said) = told(&muxbed(&[&["check", &address][..], &clients].concat()));
     assert_eq!(status, Some(1), "{said}");
     assert!(said.contains("there is no handshake: the server answers in HTTP/1, with status 400"), "{said}");
-    assert!(said.contains(&format!("again: muxbed check {address} --client 'grpc-go@1.83.1'")), "{said}");
+    assert!(
+        said.contains(&format!("again: muxbed check {address} --patience 2000ms --client 'grpc-go@1.83.1'")),
+        "{said}"
+    );
 }
 
 #[test]
@@ -159,7 +162,7 @@ fn what_can_not_be_meant_is_not_taken_for_something_else() {
     }
     for (text, says) in [
         ("client grpc-go@1.33.3\nserver mute\nserver direct\n", "standard input:3"),
-        ("# it\nclient nosuch@1\nserver mute\n", "standard input:2:8"),
+        ("# Of nosuch@1.\nclient nosuch@1\nserver mute\n", "standard input:2:8"),
         ("server mux\nafterwards nosuch@1\n", "standard input:2:12"),
         ("client \"x\"\n  > data 1 end 0g\nserver mute\n", "`g`, character 2, is no hexadecimal digit"),
     ] {
@@ -172,7 +175,7 @@ fn what_can_not_be_meant_is_not_taken_for_something_else() {
 fn what_no_scenario_shows_yet_can_be_explained() {
     let (status, said) = told(&muxbed(&["explain", "A10"]));
     assert_eq!(status, Some(0), "{said}");
-    assert!(said.starts_with("A10: windows or tables that the server lowers"), "{said}");
+    assert!(said.starts_with("no scenario shows A10 (windows or tables that the server lowers"), "{said}");
 }
 
 #[test]
@@ -181,4 +184,7 @@ fn one_of_the_matrix_is_named_to_be_seen_in_full() {
     let servers = ["--server", "mux", "--server", "cmux-header"];
     let (_, said) = told(&muxbed(&[&["run"][..], &clients, &servers].concat()));
     assert!(said.contains("muxbed run --client 'grpcio@1.32.0' --server cmux-header"), "{said}");
+    let servers = ["--server", "direct", "--server", "eof"];
+    let (_, said) = told(&muxbed(&[&["run"][..], &clients, &servers].concat()));
+    assert!(said.contains("muxbed run --client 'grpcio@1.31.0' --server eof"), "{said}");
 }

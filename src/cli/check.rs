@@ -144,7 +144,8 @@ fn again(options: &CheckOptions, client: &str) -> String {
         Some(None) => " --tls".to_owned(),
         Some(Some(name)) => format!(" --tls {name}"),
     };
-    format!("muxbed check {}{tls} --client '{client}'", options.address)
+    let patience = options.patience.as_millis();
+    format!("muxbed check {}{tls} --patience {patience}ms --client '{client}'", options.address)
 }
 
 fn reads_alike(one: &Met<'_>, other: &Met<'_>) -> bool {

@@ -29,12 +29,9 @@ pub(super) fn explain(options: &ExplainOptions, out: &mut Out) -> Result<Status,
             }
         }
     } else if let Some(entry) = Known::find(id) {
-        let left = entry.left.unwrap_or_default();
         match format {
-            Format::Json => out.line(json!({ "scenario": id, "about": entry.about, "left": left }))?,
-            Format::Human => {
-                out.line(format_args!("{id}: {}. No scenario shows it yet: {left}", entry.about))?;
-            }
+            Format::Json => out.line(json!({ "scenario": id, "about": entry.about, "left": entry.left }))?,
+            Format::Human => out.line(entry.unshown())?,
         }
     } else {
         server(*format, id.parse().map_err(|error| nearest_of_all(id, &error))?, out)?;

@@ -71,7 +71,7 @@ pub fn main() -> ExitCode {
     match ended.and_then(|status| out.flush().map(|()| status).map_err(Failed::from)) {
         Ok(status) => status.into(),
         Err(failed) => {
-            drop(writeln!(io::stderr(), "muxbed: {failed}"));
+            aside(format_args!("muxbed: {failed}"));
             Status::Unusable.into()
         }
     }
@@ -129,6 +129,11 @@ fn remarks(known: &KnownClient) -> Vec<String> {
     remarks
 }
 
+/// Says something beside the result, on standard error.
+fn aside(text: impl fmt::Display) {
+    drop(writeln!(io::stderr(), "{text}"));
+}
+
 /// Where a command writes.
 pub(crate) struct Out {
     to: Box<dyn Write>,
@@ -147,11 +152,6 @@ impl Out {
 
     pub(crate) fn line(&mut self, text: impl fmt::Display) -> io::Result<()> {
         self.unless_closed(|to| writeln!(to, "{text}"))
-    }
-
-    /// What is said beside the result, on standard error.
-    pub(crate) fn remark(&self, text: impl fmt::Display) {
-        drop(writeln!(io::stderr(), "{text}"));
     }
 
     /// A word that should be seen.

@@ -14,7 +14,7 @@ use crate::servers::{BackEnd, Front, Security, ServerName};
 use crate::upgrade::servers as every_server;
 
 use super::arguments::{ReportFormat, RunOptions};
-use super::{Failed, Out, Status, remarks, source};
+use super::{Failed, Out, Status, aside, remarks, source};
 
 pub(super) fn run(options: &RunOptions, out: &mut Out) -> Result<Status, Failed> {
     if let Some(scenario) = &options.scenario {
@@ -106,7 +106,7 @@ fn run_scenario(name: &str, options: &RunOptions, out: &mut Out) -> Result<Statu
         }
     }
     if matches!(options.format, ReportFormat::Json | ReportFormat::Junit) {
-        unmet.iter().for_each(|unmet| out.remark(format_args!("not as expected: {unmet}")));
+        unmet.iter().for_each(|unmet| aside(format_args!("not as expected: {unmet}")));
     }
     let broken = runs.iter().any(|run| run.ending.outcome.is_broken()) || !unmet.is_empty();
     Ok(if broken { Status::Differs } else { Status::Expected })
@@ -134,13 +134,13 @@ fn ladders(run: &Run, options: &RunOptions, out: &mut Out) -> io::Result<()> {
     out.line(ladder(run).trim_end())
 }
 
-/// The run of a matrix, in rows of `servers`, that says most: the first stall where the client of the row before was served, or
-/// else the first stall, or else the first failure.
+/// The run of a matrix, in rows of `servers`, that says most: a stall rather than another failure, and one where the client of the
+/// row before was served rather than another. Of several the first.
 fn most_telling(runs: &[Run], servers: usize) -> Option<&Run> {
     let telling = |(number, run): &(usize, &Run)| {
         let stalls = matches!(run.ending.outcome, Outcome::Stalled { .. });
         let worked = number.checked_sub(servers).is_some_and(|before| runs[before].works());
-        (stalls, worked, !run.works())
+        (stalls, !run.works(), worked)
     };
     // Of several that say as much the last one is the greatest.
     runs.iter().enumerate().rev().max_by_key(telling).map(|(_, run)| run)

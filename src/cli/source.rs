@@ -75,17 +75,22 @@ fn unknown_client(script: &Script, file: &str, source: &str) -> Option<ScriptErr
     });
     let mut named = catalogued.chain(&script.afterwards);
     let (unknown, error) = named.find_map(|spec| Some((spec, KnownClient::find(spec).err()?)))?;
-    let mut words = source.split_ascii_whitespace();
-    let written = words.find(|word| word.parse().as_ref() == Ok(unknown))?;
-    let at = source.find(written)?;
-    let complaint = Complaint::new(error.to_string());
-    Some(ScriptError::new(file, source, at..at + written.len(), complaint))
+    let mut begin = 0;
+    let place = source.split_inclusive('\n').find_map(|line| {
+        let here = begin;
+        begin += line.len();
+        let mut words = line.split_ascii_whitespace();
+        let names_one = words.next().is_some_and(|word| matches!(word, "client" | "afterwards"));
+        let written = words.next().filter(|word| names_one && word.parse().as_ref() == Ok(unknown))?;
+        let at = here + line.find(written)?;
+        Some(at..at + written.len())
+    });
+    Some(ScriptError::new(file, source, place?, Complaint::new(error.to_string())))
 }
 
 fn known(name: &str) -> Result<Script, Failed> {
     if let (None, Some(entry)) = (KnownScenario::find(name), Known::find(name)) {
-        let left = entry.left.unwrap_or_default();
-        return Err(Failed::Input(format!("no scenario shows {name} ({}) yet: {left}", entry.about)));
+        return Err(Failed::Input(entry.unshown()));
     }
     let Some(known) = KnownScenario::find(name) else {
         let names = SCENARIOS.iter().flat_map(|scenario| [scenario.name, scenario.id()]);

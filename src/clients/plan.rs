@@ -22,7 +22,7 @@ pub(crate) struct Plan {
     /// The catalogue's own, unless somebody wrote or recorded one.
     pub(crate) behaviour: Cow<'static, Behaviour>,
     lists: Cow<'static, [FieldList]>,
-    /// What `{version}` stands for.
+    /// What `{version}` stands for; nothing for who is no library's client.
     version: String,
     /// What `SERVER` stands for in header fields.
     authority: String,

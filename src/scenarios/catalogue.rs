@@ -20,6 +20,12 @@ impl Known {
         CATALOGUE.iter().find(|known| known.id == id).copied()
     }
 
+    /// What no scenario shows, and why, in a sentence.
+    pub fn unshown(self) -> String {
+        let Self { id, about, left } = self;
+        format!("no scenario shows {id} ({about}) yet: {}", left.unwrap_or_default())
+    }
+
     /// The scenarios that show it.
     pub fn scenarios(self) -> impl Iterator<Item = KnownScenario> {
         SCENARIOS.iter().filter(move |scenario| scenario.entry() == self.id).copied()
