@@ -211,15 +211,25 @@ async fn a_client_that_says_nothing_in_the_handshake_or_no_tls_is_closed_and_cou
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_there_is_named_and_exits_with_2() {
-    let file = folder().join("tls-missing.toml");
-    let config = "listen = \"127.0.0.1:0\"\ntls = { certificate = \"nowhere.pem\", key = \"nowhere-key.pem\" }\n\
-                  routes = { a = \"tcp:127.0.0.1:1\" }\nrules = []\n";
-    fs::write(&file, config).unwrap();
-    let run = Command::new(env!("CARGO_BIN_EXE_muxbed")).args(["serve", "--config"]).arg(&file).output();
-    let output = soon(run).await.unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("nowhere.pem: ") && said.contains("tls-missing.toml:2:23"), "{said}");
-    assert!(output.stdout.is_empty());
+async fn a_certificate_that_is_none_is_shown_where_it_is_named_and_exits_with_2() {
+    fs::write(folder().join("tls-empty.pem"), "").unwrap();
+    for (certificate, says) in
+        [("nowhere.pem", "nowhere.pem: "), ("tls-empty.pem", "there is no certificate in it")]
+    {
+        let file = folder().join("tls-unusable.toml");
+        let config = format!(
+            "listen = \"127.0.0.1:0\"\ntls = {{ certificate = \"{certificate}\", key = \"nowhere-key.pem\" }}\n\
+             routes = {{ a = \"tcp:127.0.0.1:1\" }}\nrules = []\n"
+        );
+        fs::write(&file, config).unwrap();
+        for check in [&["--check"][..], &[]] {
+            let mut muxbed = Command::new(env!("CARGO_BIN_EXE_muxbed"));
+            let run = muxbed.arg("serve").args(check).arg("--config").arg(&file).output();
+            let output = soon(run).await.unwrap();
+            assert_eq!(output.status.code(), Some(2));
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(said.contains(says) && said.contains("tls-unusable.toml:2:23"), "{said}");
+            assert!(output.stdout.is_empty());
+        }
+    }
 }

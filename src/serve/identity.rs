@@ -13,11 +13,15 @@ use super::config::Tls;
 
 /// Why TLS can't be spoken, and which file is to blame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdentityError(String);
+pub struct IdentityError {
+    /// The key of the configuration's `tls` that names the file to blame: `certificate` or `key`.
+    pub key: &'static str,
+    message: String,
+}
 
 impl fmt::Display for IdentityError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.message)
     }
 }
 
@@ -29,22 +33,24 @@ impl std::error::Error for IdentityError {}
 ///
 /// If a file can't be read, or they don't belong together.
 pub fn server_config(tls: &Tls) -> Result<Arc<ServerConfig>, IdentityError> {
-    let fault = |file: &Path, error: &dyn fmt::Display| IdentityError(format!("{}: {error}", file.display()));
+    let fault = |key, file: &Path, error: &dyn fmt::Display| IdentityError {
+        key,
+        message: format!("{}: {error}", file.display()),
+    };
+    let of_certificate = |error: &dyn fmt::Display| fault("certificate", &tls.certificate, error);
     let chain = CertificateDer::pem_file_iter(&tls.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| fault(&tls.certificate, &error))?;
+        .map_err(|error| of_certificate(&error))?;
     if chain.is_empty() {
-        return Err(fault(&tls.certificate, &"there is no certificate in it"));
+        return Err(of_certificate(&"there is no certificate in it"));
     }
-    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| fault(&tls.key, &error))?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| fault("key", &tls.key, &error))?;
     // Named, since a program with two providers has no default.
     let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| fault(&tls.certificate, &error))?;
-    let mut config = builder
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|error| fault(&tls.certificate, &error))?;
+        .map_err(|error| of_certificate(&error))?;
+    let mut config =
+        builder.with_no_client_auth().with_single_cert(chain, key).map_err(|error| of_certificate(&error))?;
     // Does nothing unless `SSLKEYLOGFILE` names a file: then what is captured here can be read, and replayed.
     config.key_log = Arc::new(KeyLogFile::new());
     config.alpn_protocols = tls.alpn.iter().map(|name| name.clone().into_bytes()).collect();

@@ -41,19 +41,15 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// If it can't be read or meant.
+    /// If it can't be read or meant, or TLS not be spoken with the files that it names.
     pub fn read(file: &Path) -> Result<Self, ServeError> {
         let name = file.display().to_string();
         let bytes = std::fs::read(file).map_err(|error| ServeError::Unreadable(name.clone(), error))?;
         let text = ConfigError::text_of(&name, bytes).map_err(ServeError::Config)?;
         let config = Self::parse(&name, &text).map_err(ServeError::Config)?.beside(file);
-        if let Some(tls) = &config.tls {
-            for (key, path) in [("certificate", &tls.certificate), ("key", &tls.key)] {
-                if let Err(error) = std::fs::File::open(path) {
-                    let message = format!("{}: {error}", path.display());
-                    return Err(ServeError::Config(ConfigError::of_tls(&name, &text, key, message)));
-                }
-            }
+        // A file that can't be used is shown where the configuration names it.
+        if let Some(Err(error)) = config.tls.as_ref().map(server_config) {
+            return Err(ServeError::Config(ConfigError::of_tls(&name, &text, &error)));
         }
         Ok(config)
     }

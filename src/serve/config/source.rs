@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::quantity::quantity;
 use crate::script::{Complaint, ScriptError};
+use crate::serve::IdentityError;
 
 /// A configuration that can't be used: what is wrong and where, with line and caret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,12 +20,12 @@ impl ConfigError {
         Self(ScriptError::new(file, text, wrong.span, wrong.complaint))
     }
 
-    /// What is wrong with what the text says behind `key` of `tls`.
-    pub(in crate::serve) fn of_tls(file: &str, text: &str, key: &str, message: String) -> Self {
+    /// What is wrong with a file that `tls` names.
+    pub(in crate::serve) fn of_tls(file: &str, text: &str, error: &IdentityError) -> Self {
         let table = DeTable::parse(text).ok();
         let tls = table.as_ref().and_then(|table| table.get_ref().get("tls")?.get_ref().as_table());
-        let span = tls.and_then(|tls| tls.get(key)).map_or(0..0, Spanned::span);
-        Self::new(file, text, Wrong::new(span, message))
+        let span = tls.and_then(|tls| tls.get(error.key)).map_or(0..0, Spanned::span);
+        Self::new(file, text, Wrong::new(span, error.to_string()))
     }
 
     pub(in crate::serve) fn text_of(file: &str, bytes: Vec<u8>) -> Result<String, Self> {
