@@ -4,6 +4,7 @@
 mod reviewed;
 
 use muxbed::bed::{Recording, bed, find_client, replay};
+use muxbed::report::ladder;
 use muxbed::servers::ServerName;
 
 use reviewed::assert_ladders;
@@ -131,4 +132,13 @@ fn a_recorded_grpc_go_1_72_2_is_served() {
 #[test]
 fn a_recorded_grpc_go_1_83_1_is_served() {
     replayed("1.83.1");
+}
+
+#[test]
+fn a_ladder_is_at_most_forty_lines_however_many_the_last_words_have() {
+    let server = "cmux-settings-to-h2c".parse().expect("it is a server");
+    let run = bed().client("haproxy-h2@2.6.12").named_server(server).run();
+    let ladder = ladder(&run);
+    assert!(ladder.contains(" more .."), "it is one that is cut: {ladder}");
+    assert!(ladder.lines().count() <= 40, "{ladder}");
 }

@@ -8,6 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Bytes, Frame};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use muxbed::outcome::{Party, Refusal, WaitingFor};
+use muxbed::report::junit_of_expectations;
 use muxbed::{Incoming, Network, Outcome};
 
 fn served() -> Outcome {
@@ -102,8 +103,12 @@ fn a_panic_in_any_task_of_the_server_is_the_outcome_with_its_message() {
             });
         }
     });
-    let Outcome::Panicked { message } = run.run().outcome() else { panic!("it is a panic") };
+    let run = run.run();
+    let Outcome::Panicked { message } = run.outcome() else { panic!("it is a panic") };
     assert!(message.starts_with("no such table: users (tests/own_server.rs:"), "{message}");
+    // Whatever was expected of it.
+    let junit = junit_of_expectations(&[run], &[]).expect("XML can say it");
+    assert!(junit.contains("failures=\"1\"") && junit.contains("no such table: users"), "{junit}");
 }
 
 #[test]
